@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{runtime,proto,gateway,session-node,bot,migrations,simulator,scripts}/**/*.test.ts', 'test/*.test.ts'],
+          exclude: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
+          globalSetup: ['test/database-server.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // Real processes and real Chromium: one file at a time, because two cores hold only so many browsers.
+        test: {
+          name: 'e2e',
+          include: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
+          exclude: ['node_modules', 'dist'],
+          globalSetup: ['test/database-server.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
