@@ -6,7 +6,10 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{runtime,proto,gateway,session-node,bot,migrations,simulator,scripts}/**/*.test.ts', 'test/*.test.ts'],
+          include: [
+            '{runtime,proto,gateway,session-node,bot,migrations,simulator,scripts}/**/*.test.ts',
+            'test/*.test.ts',
+          ],
           exclude: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
           globalSetup: ['test/database-server.ts'],
           testTimeout: 30_000,

@@ -1,0 +1,103 @@
+/** Loads the contract, and serves its methods as async functions and generators. Calling is in node-client.ts. */
+import { type EventEmitter, once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import * as grpc from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import type { ProtoGrpcType } from './generated/session_node.js'
+import { toStatus } from './status.js'
+
+// These options must equal the flags of `npm run gen`, or the generated types lie.
+const options = { longs: Number, enums: String, defaults: true, oneofs: true }
+
+const file = fileURLToPath(new URL('./session_node.proto', import.meta.url))
+if (!existsSync(file)) throw new Error(`The contract is missing: ${file}`)
+const loaded = grpc.loadPackageDefinition(loadSync(file, options)) as unknown as ProtoGrpcType
+
+export const SessionNode = loaded.switchboard.v1.SessionNode
+export const serviceName = 'switchboard.v1.SessionNode'
+
+/** What a handler knows of its call. */
+export interface CallContext {
+  /** Fires when the caller hangs up, its deadline passes, or the server stops. */
+  signal: AbortSignal
+  /** The caller's request id, for log lines; empty when it sent none. */
+  requestId: string
+}
+
+export const REQUEST_ID_KEY = 'x-request-id'
+
+/** What all four kinds of call have in common. */
+type Call = Pick<EventEmitter, 'on'> & { metadata: grpc.Metadata }
+
+function contextOf(call: Call, stopping: AbortSignal): CallContext {
+  const cancelled = new AbortController()
+  call.on('cancelled', () => cancelled.abort())
+  return {
+    signal: AbortSignal.any([cancelled.signal, stopping]),
+    requestId: String(call.metadata.get(REQUEST_ID_KEY)[0] ?? ''),
+  }
+}
+
+/** Handlers made with one of these end when `stopping` fires: long streams would keep a server from shutting down. */
+export function servingUntil(stopping: AbortSignal) {
+  function unary<Req, Res>(
+    method: (request: Req, context: CallContext) => Promise<Res>,
+  ): grpc.handleUnaryCall<Req, Res> {
+    return (call, callback) => {
+      method(call.request, contextOf(call, stopping)).then(
+        (response) => callback(null, response),
+        (thrown: unknown) => callback(toStatus(thrown)),
+      )
+    }
+  }
+
+  /** At the reader's pace: the generator is not asked for more while the reader is slow. */
+  function serverStream<Req, Res>(
+    method: (request: Req, context: CallContext) => AsyncIterable<Res>,
+  ): grpc.handleServerStreamingCall<Req, Res> {
+    return (call) => {
+      const context = contextOf(call, stopping)
+      void writeAll(call, () => method(call.request, context), context.signal)
+    }
+  }
+
+  function clientStream<Req, Res>(
+    method: (requests: AsyncIterable<Req>, context: CallContext) => Promise<Res>,
+  ): grpc.handleClientStreamingCall<Req, Res> {
+    return (call, callback) => {
+      method(call as AsyncIterable<Req>, contextOf(call, stopping)).then(
+        (response) => callback(null, response),
+        (thrown: unknown) => callback(toStatus(thrown)),
+      )
+    }
+  }
+
+  function bidi<Req, Res>(
+    method: (requests: AsyncIterable<Req>, context: CallContext) => AsyncIterable<Res>,
+  ): grpc.handleBidiStreamingCall<Req, Res> {
+    return (call) => {
+      const context = contextOf(call, stopping)
+      void writeAll(call, () => method(call as AsyncIterable<Req>, context), context.signal)
+    }
+  }
+
+  return { unary, serverStream, clientStream, bidi }
+}
+
+async function writeAll<Res>(
+  call: EventEmitter & { write(response: Res): boolean; end(): void },
+  responses: () => AsyncIterable<Res>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const response of responses()) {
+      if (signal.aborted) break
+      if (!call.write(response)) await once(call, 'drain', { signal })
+    }
+    call.end()
+  } catch (thrown) {
+    if (signal.aborted) call.end()
+    else call.emit('error', toStatus(thrown))
+  }
+}
