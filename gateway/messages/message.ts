@@ -1,0 +1,173 @@
+/** What a message is for the gateway, and the rules of its status. No I/O. */
+import type {
+  Content,
+  ContentType,
+  Media,
+  MessageId,
+  MessageStatus,
+  Origin,
+  SessionId,
+  TenantId,
+} from '../../proto/contract.js'
+
+export type Direction = 'in' | 'out'
+export type MediaId = `med_${string}`
+
+/** A file as a message row keeps it: known to the gateway by its own id. */
+export interface StoredMedia extends Media {
+  /** Absent when there is no file (`missing` says why). */
+  id?: MediaId
+}
+
+type Replace<C> = C extends { type: 'image' | 'video' | 'audio' | 'voice' | 'document' | 'sticker' }
+  ? { [K in keyof C]: C[K] extends Media ? StoredMedia : C[K] }
+  : C extends { type: 'reaction' }
+    ? { type: 'reaction'; reaction: { waMessageId: string; emoji: string; messageId?: MessageId } }
+    : C
+/** What a message says, with the gateway's own ids beside WhatsApp's. A `Content` where a node is spoken to. */
+export type StoredContent = Replace<Content>
+
+export interface StatusChange {
+  status: MessageStatus
+  reason?: string
+  /** ms since the epoch. */
+  at: number
+}
+
+/** All times in ms since the epoch. */
+export interface Message {
+  id: MessageId
+  tenantId: TenantId
+  sessionId: SessionId
+  sessionName: string
+  direction: Direction
+  origin: Origin
+  /** A phone number in E.164, or a chat id. */
+  to: string
+  from?: string
+  fromName?: string
+  chatId: string
+  type: ContentType
+  content: StoredContent
+  replyTo?: MessageId
+  /** Inner WhatsApp id of the quoted message. */
+  replyToWa?: string
+  /** Chat ids. */
+  mentions: string[]
+  reference?: string
+  onUnknown: 'resend' | 'hold'
+  status: MessageStatus
+  reason?: string
+  error?: string
+  waMessageId: string
+  createdAt: number
+  sentAt?: number
+  deliveredAt?: number
+  readAt?: number
+  playedAt?: number
+  expiresAt?: number
+  editedAt?: number
+  deletedAt?: number
+  /** Not yet taken on by the node. */
+  awaiting: boolean
+  /** The node may have it, even if it never said so. */
+  offered: boolean
+  history: StatusChange[]
+}
+
+const acks = ['sent', 'delivered', 'read', 'played'] as const
+type Ack = (typeof acks)[number]
+
+const isAck = (status: MessageStatus): status is Ack => (acks as readonly string[]).includes(status)
+
+/** Sent, or certainly not: nothing more is being done about the sending. */
+export function isSettled(status: MessageStatus): boolean {
+  return status === 'failed' || isAck(status)
+}
+
+/**
+ * Whether news may change a status. Acks only move forward; `failed` is certain, except that WhatsApp knows better: an
+ * ack that comes afterwards wins. `pending` to `pending` tells a new reason for waiting.
+ */
+export function mayMove(from: MessageStatus, to: MessageStatus): boolean {
+  if (isAck(to)) return !isAck(from) || acks.indexOf(to) > acks.indexOf(from)
+  if (isAck(from) || from === 'failed') return false
+  if (to === 'pending') return from === 'pending' || from === 'unknown'
+  return from !== to || to === 'unknown'
+}
+
+export interface StatusNews {
+  status: MessageStatus
+  reason?: string | undefined
+  error?: string | undefined
+  at: number
+}
+
+/** The message after a change that is allowed; null when it says nothing new. */
+export function moved<M extends Message>(message: M, news: StatusNews): M | null {
+  if (!mayMove(message.status, news.status)) return null
+  if (message.status === news.status && message.reason === news.reason && message.error === news.error) return null
+  const { reason: _, error: __, ...rest } = message
+  const next = { ...rest, status: news.status } as M
+  if (news.reason) next.reason = news.reason
+  if (news.error) next.error = news.error
+  next.history = [
+    ...message.history,
+    { status: news.status, ...(news.reason ? { reason: news.reason } : {}), at: news.at },
+  ]
+  if (isAck(news.status)) {
+    next.sentAt ??= news.at
+    // An ack that tells of reading tells of delivery, too.
+    if (news.status !== 'sent') next.deliveredAt ??= news.at
+    if (news.status === 'read' || news.status === 'played') next.readAt ??= news.at
+    if (news.status === 'played') next.playedAt ??= news.at
+  }
+  if (isSettled(news.status)) next.awaiting = false
+  return next
+}
+
+/** What a node is told: the same without the gateway's own ids. */
+export function contentForNode(content: StoredContent): Content {
+  switch (content.type) {
+    case 'reaction': {
+      const { waMessageId, emoji } = content.reaction
+      return { type: 'reaction', reaction: { waMessageId, emoji } }
+    }
+    case 'image':
+    case 'video':
+    case 'audio':
+    case 'voice':
+    case 'document':
+    case 'sticker': {
+      const { id: _, ...media } = storedMediaOf(content) as StoredMedia
+      return { type: content.type, [content.type]: media } as unknown as Content
+    }
+    default:
+      return content
+  }
+}
+
+/** The file of a content, if it has one. */
+export function storedMediaOf(content: StoredContent): StoredMedia | undefined {
+  switch (content.type) {
+    case 'image':
+      return content.image
+    case 'video':
+      return content.video
+    case 'audio':
+      return content.audio
+    case 'voice':
+      return content.voice
+    case 'document':
+      return content.document
+    case 'sticker':
+      return content.sticker
+    default:
+      return undefined
+  }
+}
+
+/** The same content around another file. */
+export function withMedia(content: StoredContent, media: StoredMedia): StoredContent {
+  return storedMediaOf(content) ? ({ type: content.type, [content.type]: media } as unknown as StoredContent) : content
+}
