@@ -64,13 +64,16 @@ describe('the guarded client', () => {
     await expect(get('https://example.org/')).rejects.toMatchObject({ reason: 'blocked_address' })
   })
 
-  it.each(['http://example.org/', 'ftp://example.org/', 'file:///etc/passwd', 'not a url', 'https://user:pw@example.org/'])(
-    'refuses %s as a URL',
-    async (url) => {
-      const get = open([])
-      await expect(get(url)).rejects.toMatchObject({ code: 'invalid', reason: 'invalid_url' })
-    },
-  )
+  it.each([
+    'http://example.org/',
+    'ftp://example.org/',
+    'file:///etc/passwd',
+    'not a url',
+    'https://user:pw@example.org/',
+  ])('refuses %s as a URL', async (url) => {
+    const get = open([])
+    await expect(get(url)).rejects.toMatchObject({ code: 'invalid', reason: 'invalid_url' })
+  })
 
   it('reaches allowed private addresses, by name and by plain http', async () => {
     const get = open(['127.0.0.0/8'], resolvesTo('127.0.0.1'))

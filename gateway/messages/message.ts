@@ -1,14 +1,5 @@
 /** What a message is for the gateway, and the rules of its status. No I/O. */
-import type {
-  Content,
-  ContentType,
-  Media,
-  MessageId,
-  MessageStatus,
-  Origin,
-  SessionId,
-  TenantId,
-} from '../../proto/contract.js'
+import type { Content, Media, MessageId, MessageStatus, Origin, SessionId, TenantId } from '../../proto/contract.js'
 
 export type Direction = 'in' | 'out'
 export type MediaId = `med_${string}`
@@ -27,39 +18,44 @@ type Replace<C> = C extends { type: 'image' | 'video' | 'audio' | 'voice' | 'doc
 /** What a message says, with the gateway's own ids beside WhatsApp's. A `Content` where a node is spoken to. */
 export type StoredContent = Replace<Content>
 
+/** One line of a message's history. */
 export interface StatusChange {
+  messageId: MessageId
   status: MessageStatus
   reason?: string
   /** ms since the epoch. */
   at: number
 }
 
-/** All times in ms since the epoch. */
+/** All times in ms since the epoch. Chat ids end in @c.us, @g.us, @lid or @newsletter; phones are digits. */
 export interface Message {
   id: MessageId
   tenantId: TenantId
   sessionId: SessionId
-  sessionName: string
   direction: Direction
   origin: Origin
-  /** A phone number in E.164, or a chat id. */
-  to: string
-  from?: string
-  fromName?: string
   chatId: string
-  type: ContentType
+  toId?: string
+  fromId?: string
+  fromPhone?: string
+  fromLid?: string
+  fromName?: string
   content: StoredContent
+  mentions: string[]
   replyTo?: MessageId
   /** Inner WhatsApp id of the quoted message. */
-  replyToWa?: string
-  /** Chat ids. */
-  mentions: string[]
+  replyToWaId?: string
   reference?: string
   onUnknown: 'resend' | 'hold'
   status: MessageStatus
   reason?: string
   error?: string
   waMessageId: string
+  /** Not yet taken on by the node. */
+  awaiting: boolean
+  /** The node may have it, even if it never said so. */
+  offered: boolean
+  handedOverAt?: number
   createdAt: number
   sentAt?: number
   deliveredAt?: number
@@ -68,11 +64,6 @@ export interface Message {
   expiresAt?: number
   editedAt?: number
   deletedAt?: number
-  /** Not yet taken on by the node. */
-  awaiting: boolean
-  /** The node may have it, even if it never said so. */
-  offered: boolean
-  history: StatusChange[]
 }
 
 const acks = ['sent', 'delivered', 'read', 'played'] as const
@@ -93,7 +84,7 @@ export function mayMove(from: MessageStatus, to: MessageStatus): boolean {
   if (isAck(to)) return !isAck(from) || acks.indexOf(to) > acks.indexOf(from)
   if (isAck(from) || from === 'failed') return false
   if (to === 'pending') return from === 'pending' || from === 'unknown'
-  return from !== to || to === 'unknown'
+  return true
 }
 
 export interface StatusNews {
@@ -103,18 +94,14 @@ export interface StatusNews {
   at: number
 }
 
-/** The message after a change that is allowed; null when it says nothing new. */
-export function moved<M extends Message>(message: M, news: StatusNews): M | null {
+/** The message after news that may change it; null when the news is old. */
+export function moved(message: Message, news: StatusNews): Message | null {
   if (!mayMove(message.status, news.status)) return null
   if (message.status === news.status && message.reason === news.reason && message.error === news.error) return null
   const { reason: _, error: __, ...rest } = message
-  const next = { ...rest, status: news.status } as M
+  const next: Message = { ...rest, status: news.status }
   if (news.reason) next.reason = news.reason
   if (news.error) next.error = news.error
-  next.history = [
-    ...message.history,
-    { status: news.status, ...(news.reason ? { reason: news.reason } : {}), at: news.at },
-  ]
   if (isAck(news.status)) {
     next.sentAt ??= news.at
     // An ack that tells of reading tells of delivery, too.
@@ -122,7 +109,8 @@ export function moved<M extends Message>(message: M, news: StatusNews): M | null
     if (news.status === 'read' || news.status === 'played') next.readAt ??= news.at
     if (news.status === 'played') next.playedAt ??= news.at
   }
-  if (isSettled(news.status)) next.awaiting = false
+  // News of a message means that the node has it.
+  next.awaiting = false
   return next
 }
 

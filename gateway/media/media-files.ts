@@ -1,0 +1,72 @@
+/** The gateway's files: DATA_DIR/media, under names of ours. */
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { newId } from '../../runtime/ids.js'
+import type { Service } from '../../runtime/lifecycle.js'
+import type { MediaId } from '../messages/message.js'
+import { IncomingFile, type IncomingFileOptions, type WrittenFile } from './incoming-file.js'
+
+export type ReceiveOptions = Omit<IncomingFileOptions, 'path'>
+
+export class MediaFiles implements Service {
+  private readonly incoming: string
+
+  constructor(private readonly folder: string) {
+    this.incoming = join(folder, 'incoming')
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.incoming, { recursive: true, mode: 0o700 })
+    // What a crash left half written belongs to nobody.
+    for (const name of await readdir(this.incoming)) await rm(join(this.incoming, name), { force: true })
+  }
+
+  async stop(): Promise<void> {}
+
+  /** A place to write to; `keep` gives it its name. */
+  receive(options: ReceiveOptions): IncomingFile {
+    return new IncomingFile({ ...options, path: join(this.incoming, newId('med')) })
+  }
+
+  async receiveFrom(source: Readable | AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<WrittenFile> {
+    const file = this.receive(options)
+    await pipeline(source, file)
+    return file.written
+  }
+
+  /** Gives a written file its name for good, durably. */
+  async keep(id: MediaId, written: WrittenFile): Promise<void> {
+    const path = this.path(id)
+    const folder = join(path, '..')
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(written.path, path)
+    const handle = await open(folder, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async discard(written: WrittenFile): Promise<void> {
+    await rm(written.path, { force: true })
+  }
+
+  read(id: MediaId, range?: { start: number; end: number }): Readable {
+    return createReadStream(this.path(id), { ...range, highWaterMark: 256 * 1024 })
+  }
+
+  async exists(id: MediaId): Promise<boolean> {
+    return stat(this.path(id)).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  private path(id: MediaId): string {
+    return join(this.folder, id.slice(-2), id)
+  }
+}
