@@ -31,6 +31,8 @@ export const reasons = {
   browser_missing: 'There is no Chromium on the session node.',
   event_log_full: 'The event log of the node is full; sessions wait until the gateway has read it.',
   // messages
+  queued: 'Waiting to be handed to the session node.',
+  waiting_to_send: 'The session node has it and sends it in its turn.',
   not_on_whatsapp: 'This number is not on WhatsApp.',
   chat_not_found: 'WhatsApp does not know this chat.',
   quoted_message_not_found: 'The message to reply to was not found.',
