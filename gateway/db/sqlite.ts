@@ -1,0 +1,61 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
+import { DataSource, type EntitySchema } from 'typeorm'
+import { migrations } from '../../migrations/index.js'
+
+/** Held for as long as a gateway has the file open; the kernel lets go of it when the process ends, however it ends. */
+export function lockSqlite(file: string): { release(): void } {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const lock = new BetterSqlite(`${file}.lock`, { timeout: 1_000 })
+  try {
+    lock.pragma('journal_mode = MEMORY')
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (cause) {
+    lock.close()
+    if ((cause as { code?: unknown }).code !== 'SQLITE_BUSY') throw cause
+    throw new Error(
+      `Another gateway has ${file} open. One gateway at a time works on a SQLite file: stop the other one, or give this one its own DATA_DIR, or use MySQL for several.`,
+      { cause },
+    )
+  }
+  return { release: () => lock.close() }
+}
+
+/**
+ * Two connections: TypeORM gives SQLite a single one, on which a read would see a write that is still open. WAL lets the
+ * reading one see only what is committed. The journal is synced at each commit, or a 202 would not survive a power cut.
+ */
+export async function openSqlite(
+  file: string,
+  entities: EntitySchema[],
+): Promise<{ writer: DataSource; reader: DataSource }> {
+  const shared = { type: 'better-sqlite3', database: file, entities, synchronize: false, logging: false } as const
+  const writer = new DataSource({
+    ...shared,
+    enableWAL: true,
+    statementCacheSize: 200,
+    migrations,
+    migrationsTransactionMode: 'each',
+    prepareDatabase: (db: BetterSqlite.Database) => {
+      db.pragma('synchronous = FULL')
+    },
+  })
+  const reader = new DataSource({
+    ...shared,
+    readonly: true,
+    statementCacheSize: 200,
+    // Readers ask for many rows at once; their pages stay in memory.
+    prepareDatabase: (db: BetterSqlite.Database) => {
+      db.pragma('cache_size = -16000')
+    },
+  })
+  await writer.initialize()
+  try {
+    await reader.initialize()
+  } catch (error) {
+    await writer.destroy()
+    throw error
+  }
+  return { writer, reader }
+}

@@ -1,0 +1,50 @@
+import { type MigrationInterface, type QueryRunner, Table, TableForeignKey, TableIndex, TableUnique } from 'typeorm'
+import { type Column, columns, dialectOf, type Words } from './columns.js'
+
+export interface Shape {
+  columns: Column[]
+  uniques?: Record<string, string[]>
+  indices?: Record<string, string[]>
+  /** Name: [own columns, table, its columns, what deleting the other does]. */
+  foreignKeys?: Record<
+    string,
+    [columns: string[], table: string, referenced: string[], onDelete: 'CASCADE' | 'NO ACTION']
+  >
+}
+
+/**
+ * A migration that makes one table, and can be run again after it was interrupted: MySQL commits each change of a table
+ * by itself, so the table may be there without the migration being recorded.
+ */
+export function createTable(table: string, shape: (words: Words) => Shape) {
+  return class implements MigrationInterface {
+    async up(runner: QueryRunner): Promise<void> {
+      const { columns: own, uniques = {}, indices = {}, foreignKeys = {} } = shape(columns(dialectOf(runner)))
+      await runner.createTable(
+        new Table({
+          name: table,
+          columns: own.map(({ kind: _, ...column }) => column),
+          uniques: Object.entries(uniques).map(([name, columnNames]) => new TableUnique({ name, columnNames })),
+          indices: Object.entries(indices).map(([name, columnNames]) => new TableIndex({ name, columnNames })),
+          foreignKeys: Object.entries(foreignKeys).map(
+            ([name, [columnNames, referencedTableName, referencedColumnNames, onDelete]]) =>
+              // MariaDB reports a difference for ever unless onUpdate is said.
+              new TableForeignKey({
+                name,
+                columnNames,
+                referencedTableName,
+                referencedColumnNames,
+                onDelete,
+                onUpdate: 'NO ACTION',
+              }),
+          ),
+        }),
+        true,
+      )
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      await runner.dropTable(table, true)
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { Database1790000000001 } from './1790000000001-database.js'
+import { Tenants1790000000002 } from './1790000000002-tenants.js'
+import { DefaultTenant1790000000003 } from './1790000000003-default-tenant.js'
+import { ApiKeys1790000000004 } from './1790000000004-api-keys.js'
+import { Sessions1790000000005 } from './1790000000005-sessions.js'
+import { Messages1790000000006 } from './1790000000006-messages.js'
+import { MessageHistory1790000000007 } from './1790000000007-message-history.js'
+import { Events1790000000008 } from './1790000000008-events.js'
+import { NodeCursors1790000000009 } from './1790000000009-node-cursors.js'
+import { Media1790000000010 } from './1790000000010-media.js'
+import { Counters1790000000011 } from './1790000000011-counters.js'
+import { FirstCounters1790000000012 } from './1790000000012-first-counters.js'
+
+/** In the order they run. A released migration is never edited: add one. */
+export const migrations = [
+  Database1790000000001,
+  Tenants1790000000002,
+  DefaultTenant1790000000003,
+  ApiKeys1790000000004,
+  Sessions1790000000005,
+  Messages1790000000006,
+  MessageHistory1790000000007,
+  Events1790000000008,
+  NodeCursors1790000000009,
+  Media1790000000010,
+  Counters1790000000011,
+  FirstCounters1790000000012,
+]
