@@ -1,0 +1,134 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import wweb, { type Client, type ClientOptions, type Message } from 'whatsapp-web.js'
+import type { Simulator } from './simulator.js'
+
+/** Everything offline, and only what a page needs. Without a sandbox only for root, who cannot have one. */
+const FLAGS = [
+  ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+const EVENTS = `qr code authenticated auth_failure ready disconnected change_state loading_screen message message_create
+  message_ack message_edit message_reaction message_revoke_everyone message_revoke_me media_uploaded unread_count
+  group_join group_leave group_update group_admin_changed incoming_call vote_update`.split(/\s+/)
+
+interface Heard {
+  name: string
+  args: unknown[]
+}
+
+/** The real whatsapp-web.js in a real Chromium, for tests of the simulator. Remembers all events from the start on. */
+export class LibraryClient {
+  readonly client: Client
+  readonly heard: Heard[] = []
+  /** Injections that are still under way: the browser is not closed under them, as the library leaves them unhandled. */
+  #injecting = new Set<Promise<unknown>>()
+  #wake = new Set<() => void>()
+
+  constructor(simulator: Pick<Simulator, 'chromiumArgs'>, profile: string, options: ClientOptions = {}) {
+    this.client = new wweb.Client({
+      authStrategy: new wweb.LocalAuth({ dataPath: profile }),
+      webVersionCache: { type: 'none' },
+      puppeteer: {
+        pipe: true,
+        executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+        protocolTimeout: 30_000,
+        args: [...FLAGS, ...simulator.chromiumArgs()],
+      },
+      ...options,
+    })
+    for (const name of EVENTS) this.client.on(name, (...args: unknown[]) => this.#hear(name, args))
+    const client = this.client as unknown as { inject(): Promise<unknown> }
+    const inject = client.inject.bind(client)
+    client.inject = () => this.#track(inject())
+  }
+
+  /** Resolves once the library has put itself in: a QR code is shown, or the session is about to be ready. */
+  async open(): Promise<this> {
+    await this.client.initialize()
+    return this
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#injecting)
+    await this.client.destroy()
+  }
+
+  /** Kills the browser as a crash of the machine would. */
+  async kill(): Promise<void> {
+    const child = this.client.pupBrowser?.process()
+    if (!child || child.exitCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  /** The arguments of the first such event that passes the test, past or to come. */
+  async event(name: string, test: (...args: never[]) => boolean = () => true, timeoutMs = 20_000): Promise<unknown[]> {
+    const deadline = Date.now() + timeoutMs
+    for (;;) {
+      const found = this.heard.find((each) => each.name === name && test(...(each.args as never[])))
+      if (found) return found.args
+      if (Date.now() >= deadline) throw new Error(`No ${name} within ${timeoutMs} ms; heard ${this.names().join(' ')}`)
+      await new Promise<void>((resolve) => {
+        this.#wake.add(resolve)
+        setTimeout(resolve, deadline - Date.now()).unref()
+      })
+    }
+  }
+
+  async qr(): Promise<string> {
+    return (await this.event('qr'))[0] as string
+  }
+
+  async message(body: string): Promise<Message> {
+    return (await this.event('message', (message: Message) => message.body === body))[0] as Message
+  }
+
+  /** Waits for this ack of the message with this inner id. */
+  async ack(id: string, ack: number): Promise<void> {
+    await this.event('message_ack', (message: Message, level: number) => message.id.id === id && level === ack)
+  }
+
+  names(): string[] {
+    return this.heard.map(({ name }) => name)
+  }
+
+  count(name: string): number {
+    return this.heard.filter((each) => each.name === name).length
+  }
+
+  /** Runs in the page, where whatsapp-web.js has its helpers. */
+  evaluate<Result>(code: string): Promise<Result> {
+    const page = this.client.pupPage
+    if (!page) throw new Error('The client has no page')
+    return page.evaluate(code) as Promise<Result>
+  }
+
+  #hear(name: string, args: unknown[]): void {
+    this.heard.push({ name, args })
+    for (const wake of this.#wake) wake()
+    this.#wake.clear()
+  }
+
+  #track(work: Promise<unknown>): Promise<unknown> {
+    this.#injecting.add(work)
+    const done = () => this.#injecting.delete(work)
+    work.then(done, done)
+    return work
+  }
+}
+
+/** A folder for one browser profile, and how to be rid of it. */
+export async function newProfile(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'simulator-'))
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }) }
+}

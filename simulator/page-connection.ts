@@ -1,0 +1,41 @@
+import type { WebSocket } from 'ws'
+import type { Device, PageLine } from './device.js'
+
+type Frame = Record<string, unknown>
+
+/** Answers one question of a page; what it throws becomes the page's error. */
+export type Ask = (page: PageConnection, operation: string, args: never) => Promise<unknown>
+
+/** A page of WhatsApp Web that is open somewhere, linked or not. */
+export class PageConnection implements PageLine {
+  device: Device | null = null
+  /** Goes with each load of the page, so that its uploads are known as its own. */
+  lineKey = ''
+
+  constructor(
+    private readonly socket: WebSocket,
+    /** The port at the browser's end; tells which browser it is. */
+    readonly remotePort: number,
+    private readonly ask: Ask,
+  ) {
+    // One after another would let a hanging question hold up all others, which the real line does not.
+    socket.on('message', (data: Buffer) => void this.#answer(JSON.parse(data.toString()) as Frame))
+  }
+
+  write(frame: Frame): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(frame))
+  }
+
+  close(): void {
+    this.socket.terminate()
+  }
+
+  async #answer({ n, op, args }: Frame): Promise<void> {
+    try {
+      this.write({ re: n, ok: (await this.ask(this, op as string, args as never)) ?? null })
+    } catch (thrown) {
+      const { name, message } = thrown as Error
+      this.write({ re: n, error: { name, message } })
+    }
+  }
+}

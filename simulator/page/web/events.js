@@ -1,0 +1,45 @@
+/** Handlers by event name; kept outside the object so that nothing of it shows when the object is serialized. */
+const handlers = new WeakMap()
+
+export class Events {
+  /** `names` may hold several events separated by spaces, as whatsapp-web.js uses it. */
+  on(names, handler) {
+    for (const name of names.split(' ')) {
+      const table = tableOf(this)
+      table.set(name, [...(table.get(name) ?? []), handler])
+    }
+    return this
+  }
+
+  once(name, handler) {
+    const once = (...args) => {
+      this.off(name, once)
+      handler(...args)
+    }
+    return this.on(name, once)
+  }
+
+  off(name, handler) {
+    const table = tableOf(this)
+    table.set(
+      name,
+      (table.get(name) ?? []).filter((each) => each !== handler),
+    )
+    return this
+  }
+
+  trigger(name, ...args) {
+    for (const handler of tableOf(this).get(name) ?? []) handler(...args)
+    return this
+  }
+
+  listensTo(name) {
+    return (tableOf(this).get(name) ?? []).length > 0
+  }
+}
+
+function tableOf(target) {
+  let table = handlers.get(target)
+  if (!table) handlers.set(target, (table = new Map()))
+  return table
+}
