@@ -6,15 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { isRoot, main, root, run, say, SetupError, step, which } from './steps.mjs'
 import { canInstall, installCommand, installSystemPackages, packageManager } from './system-packages.mjs'
 
-/** Where session-node looks too (session-node/whatsapp/wwebjs/find-browser.ts); keep the two alike. */
-const usual = [
-  'chromium',
-  'chromium-browser',
-  'google-chrome-stable',
-  'google-chrome',
-  '/opt/google/chrome/chrome',
-  '/usr/lib/chromium/chromium',
-  '/usr/lib64/chromium-browser/chromium-browser',
+/** Where the session node looks, in its order: session-node/whatsapp/wwebjs/chromium.ts. Keep the two alike. */
+const usualPaths = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome-stable',
+  '/usr/bin/google-chrome',
+  '/usr/local/bin/chromium',
   '/snap/bin/chromium',
 ]
 const packages = {
@@ -31,34 +29,26 @@ export async function ensureBrowser() {
     if (path && (await starts(path))) return { path }
     return { problem: `CHROMIUM_PATH=${process.env.CHROMIUM_PATH} is no browser that starts. Correct it, or unset it.` }
   }
-  const found = await findBrowser()
-  if (found) return { path: found }
-  if (await canDownload()) {
-    const path = await download()
-    if (path) return { path }
-  }
-  if (canInstall) {
-    say(`no Chromium on this machine, and none to download; installing the distribution's package`)
-    try {
-      await step(`${packageManager}: ${packages[packageManager].join(' ')}`, () => installSystemPackages(packages))
-    } catch (error) {
-      if (!(error instanceof SetupError)) throw error
-      return { problem: error.message }
+  const path = (await findBrowser()) ?? (await download()) ?? (await installFromDistribution())
+  if (!path) {
+    return {
+      problem: `No Chromium was found. Install one (${installCommand(packages)}), or name one: CHROMIUM_PATH=/path/to/chromium`,
     }
-    const path = await findBrowser()
-    if (path) return { path }
   }
-  return {
-    problem: `No Chromium was found. Install one (${installCommand(packages)}), or name one: CHROMIUM_PATH=/path/to/chromium`,
-  }
+  const taken = candidates().find((candidate) => which(candidate))
+  if (taken === path) return { path }
+  return { problem: `${taken} is no browser that starts, but ${path} is. Write CHROMIUM_PATH=${path} into .env` }
 }
 
 async function findBrowser() {
-  for (const candidate of [...usual, ...downloaded()]) {
-    const path = which(candidate)
-    if (path && (await starts(path))) return path
+  for (const path of candidates()) {
+    if (which(path) && (await starts(path))) return path
   }
   return undefined
+}
+
+function candidates() {
+  return [...usualPaths, ...downloaded()]
 }
 
 /** What puppeteer downloaded before, newest first. */
@@ -90,6 +80,7 @@ async function canDownload() {
 }
 
 async function download() {
+  if (!(await canDownload())) return undefined
   const requireFromLibrary = createRequire(createRequire(import.meta.url).resolve('whatsapp-web.js'))
   const cli = join(requireFromLibrary.resolve('puppeteer'), '..', 'node', 'cli.js')
   const dependencies = isRoot && packageManager === 'apt-get' ? ['--install-deps'] : []
@@ -101,6 +92,18 @@ async function download() {
     if (!path) say('the download did not give a browser that starts')
     return path
   })
+}
+
+async function installFromDistribution() {
+  if (!canInstall) return undefined
+  const title = `no Chromium on this machine, and none to download; installing ${packages[packageManager].join(', ')}`
+  try {
+    await step(title, () => installSystemPackages(packages))
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    say(error.message)
+  }
+  return findBrowser()
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,0 +1,49 @@
+/**
+ * npm run bench: measures, and says what was aimed for.
+ *
+ *   npm run bench -- --only messages,ack,memory    some of it
+ *   npm run bench -- --quick                       shorter runs, fewer sessions
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchAck } from './ack.js'
+import { commit, machine } from './machine.js'
+import { benchMemory } from './memory.js'
+import { benchMessages } from './messages.js'
+import { type Figure, met, table } from './report.js'
+
+export interface BenchOptions {
+  quick: boolean
+  /** An empty directory for everything that is kept during the run. */
+  directory: string
+  say: (line: string) => void
+}
+
+const benches: Record<string, (options: BenchOptions) => Promise<Figure[]>> = {
+  messages: benchMessages,
+  ack: benchAck,
+  memory: benchMemory,
+}
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } } })
+const wanted = values.only?.split(',') ?? Object.keys(benches)
+const unknown = wanted.filter((name) => !(name in benches))
+if (unknown.length > 0)
+  throw new Error(`No such bench: ${unknown.join(', ')}. There are ${Object.keys(benches).join(', ')}`)
+
+const say = (line: string) => void process.stderr.write(`${line}\n`)
+console.log(`commit ${commit()}; ${machine()}; ${new Date().toISOString()}${values.quick ? '; quick' : ''}`)
+let missed = 0
+for (const name of wanted) {
+  const directory = mkdtempSync(join(tmpdir(), `switchboard-bench-${name}-`))
+  try {
+    const figures = (await benches[name]?.({ quick: values.quick, directory, say })) ?? []
+    console.log(`\n## ${name}\n\n${table(figures)}`)
+    missed += figures.filter((figure) => met(figure) === false).length
+  } finally {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+console.log(missed === 0 ? '\nEvery aim was met.' : `\n${missed} missed; docs/benchmarks.md says why.`)
