@@ -7,6 +7,7 @@ export const reasons = {
   waiting_for_launch: 'Waiting for its turn to start: this node starts two browsers at a time.',
   qr_shown: 'Waiting for the phone to scan the QR code.',
   qr_expired: 'Nobody scanned the QR code in time. Start the session again for a new one.',
+  syncing: 'The phone accepted the link; WhatsApp Web is loading the chats.',
   linked: 'The number is linked and online.',
   stopped_by_request: 'Stopped on request.',
   node_stopping: 'The session node is shutting down; the session comes back with it.',
@@ -22,6 +23,7 @@ export const reasons = {
   connection_lost: 'The line to WhatsApp is down; it comes back by itself.',
   launch_failed: 'The browser could not be started; it is tried again.',
   ready_timeout: 'WhatsApp Web did not become ready in time; it is tried again.',
+  browser_stuck: 'The old browser has not ended yet; the session comes back when it has.',
   memory_limit: 'The browser used too much memory and is being restarted.',
   restart_requested: 'Restarted on request.',
   conflict: 'WhatsApp Web was opened elsewhere with this session. Restart it to take it back.',
@@ -50,6 +52,8 @@ export const reasons = {
   no_answer: 'WhatsApp Web did not answer; it is being checked whether the message went out.',
   ack_timeout: 'WhatsApp has not confirmed the message yet; it is being checked.',
   outcome_unknown: 'It is not known whether the message went out, and it is being checked.',
+  resending: 'No trace of the message was found; it is sent again under the same id.',
+  daily_limit: 'The session has sent as many messages today as it may; it goes on tomorrow.',
   held: 'It is not known whether the message went out. A person has to decide.',
 } as const satisfies Record<string, string>
 
