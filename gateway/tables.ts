@@ -1,7 +1,21 @@
 import { counterTable } from './db/counters.js'
+import { eventTable } from './events/event-table.js'
+import { mediaTable } from './media/media-table.js'
+import { messageHistoryTable, messageTable } from './messages/message-table.js'
+import { nodeCursorTable } from './nodes/node-cursor-table.js'
 import { sessionTable } from './sessions/session-table.js'
 import { apiKeyTable } from './tenants/api-key-table.js'
 import { tenantTable } from './tenants/tenant-table.js'
 
 /** Every table that the gateway reads or writes, as its connections need to know them. */
-export const tables = [tenantTable, apiKeyTable, sessionTable, counterTable]
+export const tables = [
+  tenantTable,
+  apiKeyTable,
+  sessionTable,
+  messageTable,
+  messageHistoryTable,
+  eventTable,
+  nodeCursorTable,
+  mediaTable,
+  counterTable,
+]

@@ -55,6 +55,8 @@ export interface Message {
   awaiting: boolean
   /** The node may have it, even if it never said so. */
   offered: boolean
+  /** Of the event log of the node that took it on. */
+  epoch?: string
   handedOverAt?: number
   createdAt: number
   sentAt?: number

@@ -1,0 +1,105 @@
+/** The public shape of a message. Fields are added here on purpose, never by accident. */
+import { explain } from '../../proto/reasons.js'
+import { type Message, type StatusChange, type StoredContent, type StoredMedia, storedMediaOf } from './message.js'
+import { shownChat } from './recipient.js'
+
+export interface PresentContext {
+  sessionName: string
+  /** Whether the node of its session can be spoken to. */
+  nodePresent: boolean
+  /** Where a file of ours can be fetched. */
+  mediaUrl: (id: string) => string
+}
+
+const time = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString())
+
+/** Leaves out what is absent. */
+function compact<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+export function presentMessage(message: Message, context: PresentContext) {
+  const { type } = message.content
+  return compact({
+    id: message.id,
+    session: { id: message.sessionId, name: context.sessionName },
+    direction: message.direction,
+    origin: message.origin,
+    to: message.toId ? shownChat(message.toId) : undefined,
+    from: message.fromPhone ? `+${message.fromPhone}` : message.fromId ? shownChat(message.fromId) : undefined,
+    fromName: message.fromName,
+    chatId: message.chatId,
+    type,
+    [type]: presentContent(message.content, context),
+    replyTo: message.replyTo,
+    mentions: message.mentions.length > 0 ? message.mentions.map(shownChat) : undefined,
+    reference: message.reference,
+    status: message.status,
+    ...waitingFor(message, context),
+    waMessageId: message.waMessageId,
+    createdAt: time(message.createdAt),
+    sentAt: time(message.sentAt),
+    deliveredAt: time(message.deliveredAt),
+    readAt: time(message.readAt),
+    playedAt: time(message.playedAt),
+    editedAt: time(message.editedAt),
+    deletedAt: time(message.deletedAt),
+    expiresAt: time(message.expiresAt),
+  })
+}
+
+export function presentHistory(message: Message, changes: readonly StatusChange[]) {
+  // Each row began somewhere; that much it says itself.
+  const first = message.direction === 'in' ? 'delivered' : message.origin === 'phone' ? 'sent' : 'pending'
+  return [
+    { status: first, at: time(message.createdAt) },
+    ...changes.map(({ status, reason, at }) => compact({ status, reason, at: time(at) })),
+  ]
+}
+
+/** Nothing rests without a reason and a next action. */
+function waitingFor(message: Message, { nodePresent }: PresentContext) {
+  const { status, reason } = message
+  const error = status === 'failed' ? (message.error ?? explain(reason ?? 'send_failed')) : message.error
+  if (status === 'pending' && message.awaiting) {
+    return { reason: nodePresent ? 'queued' : 'node_unreachable', error, nextAction: 'hand_over' }
+  }
+  if (status === 'pending') {
+    return { reason: reason ?? (nodePresent ? 'waiting_to_send' : 'node_unreachable'), error, nextAction: 'send' }
+  }
+  if (status === 'unknown') {
+    const held = reason === 'held'
+    return { reason: reason ?? 'outcome_unknown', error, nextAction: held ? 'decide' : 'reconcile' }
+  }
+  return { reason, error, nextAction: undefined }
+}
+
+function presentContent(content: StoredContent, { mediaUrl }: PresentContext): unknown {
+  const media = storedMediaOf(content)
+  if (media) return presentMedia(media, mediaUrl)
+  switch (content.type) {
+    case 'contacts':
+      return content.contacts
+    case 'reaction': {
+      const { messageId, emoji } = content.reaction
+      return compact({ messageId, emoji })
+    }
+    default:
+      return (content as Record<string, unknown>)[content.type]
+  }
+}
+
+function presentMedia(media: StoredMedia, mediaUrl: (id: string) => string) {
+  const { id, mimetype, size, sha256, filename, caption, missing, seconds } = media
+  return compact({
+    id,
+    url: id ? mediaUrl(id) : undefined,
+    mimetype,
+    size: missing ? undefined : size,
+    sha256: sha256 || undefined,
+    filename,
+    caption,
+    seconds,
+    missing,
+  })
+}

@@ -1,0 +1,297 @@
+import type { EntityManager } from 'typeorm'
+import type { MessageId, MessageStatus, SessionId, TenantId } from '../../proto/contract.js'
+import { newId } from '../../runtime/ids.js'
+import { takeNumbers } from '../db/counters.js'
+import type { Database } from '../db/database.js'
+import { inList, insertRows, selectRows, timeValue, updateRows } from '../db/rows.js'
+import type { Direction, Message, StatusChange } from './message.js'
+import { type MessageHistoryRow, type MessageRow, messageHistoryTable, messageTable } from './message-table.js'
+
+export interface MessageFilter {
+  sessionId?: SessionId | undefined
+  chatId?: string | undefined
+  direction?: Direction | undefined
+  status?: MessageStatus | undefined
+  type?: string | undefined
+  /** ms since the epoch, inclusive. */
+  since?: number | undefined
+  /** Exclusive. */
+  until?: number | undefined
+}
+
+/** A message and its place in lists. */
+export interface Placed {
+  message: Message
+  position: number
+}
+
+/** Changes of rows that are there: before and after. */
+export interface MessageChange {
+  before: Message
+  after: Message
+}
+
+/** How rows are found by what WhatsApp calls them. */
+export interface WaKey {
+  sessionId: SessionId
+  direction: Direction
+  waMessageId: string
+}
+
+export class MessageRepository {
+  constructor(private readonly db: Database) {}
+
+  private read(condition: string, values: readonly unknown[]): Promise<MessageRow[]> {
+    return this.db.read((reader) => selectRows(reader, messageTable, condition, values))
+  }
+
+  /** New messages, in this order. */
+  async add(tx: EntityManager, messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return
+    const first = await takeNumbers(tx, 'message_position', messages.length)
+    await insertRows(
+      tx,
+      messageTable,
+      messages.map((message, index) => toRow(message, first + index)),
+    )
+  }
+
+  async addHistory(tx: EntityManager, changes: readonly (StatusChange & { tenantId: TenantId })[]): Promise<void> {
+    const rows = changes.map(({ messageId, tenantId, status, reason, at }): MessageHistoryRow => ({
+      id: newId('his'),
+      tenantId,
+      messageId,
+      status,
+      reason: reason ?? null,
+      at: new Date(at),
+    }))
+    if (rows.length > 0) await insertRows(tx, messageHistoryTable, rows)
+  }
+
+  /** Writes what differs. */
+  async change(tx: EntityManager, changes: readonly MessageChange[]): Promise<void> {
+    const pairs = changes.map(({ before, after }) => ({ before: toRow(before, 0), after: toRow(after, 0) }))
+    const fields = changeable.filter((field) =>
+      pairs.some(({ before, after }) => plain(before[field]) !== plain(after[field])),
+    )
+    if (fields.length === 0) return
+    await updateRows(
+      tx,
+      messageTable,
+      'id',
+      fields,
+      pairs.map(({ after }) => after),
+    )
+  }
+
+  async byIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
+    if (ids.length === 0) return []
+    return (await selectRows(tx, messageTable, `WHERE id IN ${inList(ids)}`, ids)).map(toMessage)
+  }
+
+  async byWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<Message[]> {
+    if (keys.length === 0) return []
+    const one = '(session_id = ? AND direction = ? AND wa_message_id = ?)'
+    const condition = keys.map(() => one).join(' OR ')
+    const values = keys.flatMap(({ sessionId, direction, waMessageId }) => [sessionId, direction, waMessageId])
+    return (await selectRows(tx, messageTable, `WHERE ${condition}`, values)).map(toMessage)
+  }
+
+  async find(tenantId: TenantId, id: MessageId): Promise<Message | null> {
+    const [row] = await this.read('WHERE id = ? AND tenant_id = ?', [id, tenantId])
+    return row ? toMessage(row) : null
+  }
+
+  async history(tenantId: TenantId, id: MessageId): Promise<StatusChange[]> {
+    const condition = 'WHERE message_id = ? AND tenant_id = ? ORDER BY id'
+    const rows = await this.db.read((reader) => selectRows(reader, messageHistoryTable, condition, [id, tenantId]))
+    return rows.map(({ messageId, status, reason, at }) => ({
+      messageId,
+      status,
+      ...(reason ? { reason } : {}),
+      at: at.getTime(),
+    }))
+  }
+
+  /** Newest first. `before` is the position of the last one seen. */
+  async list(
+    tenantId: TenantId,
+    filter: MessageFilter,
+    { limit, before }: { limit: number; before: number | undefined },
+  ): Promise<Placed[]> {
+    const conditions: [sql: string, value: unknown][] = [['tenant_id = ?', tenantId]]
+    const { sessionId, chatId, direction, status, type, since, until } = filter
+    if (sessionId) conditions.push(['session_id = ?', sessionId])
+    if (chatId) conditions.push(['chat_id = ?', chatId])
+    if (direction) conditions.push(['direction = ?', direction])
+    if (status) conditions.push(['status = ?', status])
+    if (type) conditions.push(['type = ?', type])
+    if (since !== undefined) conditions.push(['created_at >= ?', timeValue(this.db.dialect, since)])
+    if (until !== undefined) conditions.push(['created_at < ?', timeValue(this.db.dialect, until)])
+    if (before !== undefined) conditions.push(['position < ?', before])
+    const where = conditions.map(([sql]) => sql).join(' AND ')
+    const values = conditions.map(([, value]) => value)
+    const condition = `WHERE ${where} ORDER BY position DESC LIMIT ${Number(limit)}`
+    const rows = await this.read(condition, values)
+    return rows.map((row) => ({ message: toMessage(row), position: row.position }))
+  }
+
+  // ---- hand-over ----
+
+  /** Sessions with messages that no node has taken on, whichever node they are on. */
+  async sessionsAwaiting(): Promise<SessionId[]> {
+    const rows: { awaiting: SessionId }[] = await this.db.read((reader) =>
+      reader.query('SELECT DISTINCT awaiting FROM messages WHERE awaiting IS NOT NULL'),
+    )
+    return rows.map(({ awaiting }) => awaiting)
+  }
+
+  /** Oldest first. */
+  async awaiting(sessionId: SessionId, limit: number): Promise<Message[]> {
+    const condition = `WHERE awaiting = ? ORDER BY position LIMIT ${Number(limit)}`
+    return (await this.read(condition, [sessionId])).map(toMessage)
+  }
+
+  async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
+    await tx.query(`UPDATE messages SET offered = 1 WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`, [...ids])
+  }
+
+  async markTaken(tx: EntityManager, ids: readonly MessageId[], epoch: string, at: number): Promise<void> {
+    await tx.query(
+      `UPDATE messages SET awaiting = NULL, epoch = ?, handed_over_at = ? WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`,
+      [epoch, timeValue(this.db.dialect, at), ...ids],
+    )
+  }
+
+  /** Fails a message that no node can have. False when it is not, or no longer, such a message. */
+  async failUnoffered(tx: EntityManager, id: MessageId, reason: string): Promise<boolean> {
+    const condition = "status = 'pending' AND awaiting IS NOT NULL AND offered = 0"
+    return (await this.fail(tx, id, condition, reason)) === 1
+  }
+
+  /** Fails a message that has not been sent, once the node said that it never will be. */
+  async failPending(tx: EntityManager, id: MessageId, reason: string): Promise<boolean> {
+    return (await this.fail(tx, id, "status = 'pending'", reason)) === 1
+  }
+
+  private async fail(tx: EntityManager, id: MessageId, condition: string, reason: string) {
+    const { affected } = await tx
+      .createQueryBuilder()
+      .update(messageTable.tableName)
+      .set({ status: 'failed', reason, awaiting: null })
+      .where(`id = :id AND ${condition}`, { id })
+      .execute()
+    return affected
+  }
+
+  /** Messages that a node took on in another epoch of its log and never finished. */
+  async unfinishedOf(tx: EntityManager, sessionIds: readonly SessionId[], epoch: string): Promise<Message[]> {
+    if (sessionIds.length === 0) return []
+    const condition = `WHERE status = 'pending' AND direction = 'out' AND session_id IN ${inList(sessionIds)}
+      AND awaiting IS NULL AND (epoch IS NULL OR epoch <> ?)`
+    return (await selectRows(tx, messageTable, condition, [...sessionIds, epoch])).map(toMessage)
+  }
+}
+
+const changeable = [
+  'status',
+  'reason',
+  'error',
+  'content',
+  'type',
+  'awaiting',
+  'epoch',
+  'sentAt',
+  'deliveredAt',
+  'readAt',
+  'playedAt',
+  'editedAt',
+  'deletedAt',
+] as const satisfies (keyof MessageRow)[]
+
+function plain(value: unknown): unknown {
+  if (value instanceof Date) return value.getTime()
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+}
+
+const date = (ms: number | undefined) => (ms === undefined ? null : new Date(ms))
+
+function toRow(message: Message, position: number): MessageRow {
+  return {
+    id: message.id,
+    tenantId: message.tenantId,
+    sessionId: message.sessionId,
+    direction: message.direction,
+    origin: message.origin,
+    operator: null,
+    chatId: message.chatId,
+    fromId: message.fromId ?? null,
+    fromPhone: message.fromPhone ?? null,
+    fromLid: message.fromLid ?? null,
+    fromName: message.fromName ?? null,
+    toId: message.toId ?? null,
+    type: message.content.type,
+    content: message.content,
+    mentions: message.mentions.length > 0 ? message.mentions : null,
+    replyTo: message.replyTo ?? null,
+    replyToWaId: message.replyToWaId ?? null,
+    reference: message.reference ?? null,
+    status: message.status,
+    reason: message.reason ?? null,
+    error: message.error ?? null,
+    waMessageId: message.waMessageId,
+    position,
+    onUnknown: message.onUnknown,
+    nextAction: null,
+    nextActionAt: null,
+    awaiting: message.awaiting ? message.sessionId : null,
+    offered: message.offered,
+    epoch: message.epoch ?? null,
+    handedOverAt: date(message.handedOverAt),
+    sentAt: date(message.sentAt),
+    deliveredAt: date(message.deliveredAt),
+    readAt: date(message.readAt),
+    playedAt: date(message.playedAt),
+    editedAt: date(message.editedAt),
+    deletedAt: date(message.deletedAt),
+    expiresAt: date(message.expiresAt),
+    createdAt: new Date(message.createdAt),
+  }
+}
+
+/** Drops what is null. */
+function known<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const kept = Object.entries(fields).filter(([, value]) => value !== null)
+  return Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> }
+}
+
+function toMessage(row: MessageRow): Message {
+  const { fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch } = row
+  return {
+    id: row.id,
+    tenantId: row.tenantId,
+    sessionId: row.sessionId,
+    direction: row.direction,
+    origin: row.origin,
+    chatId: row.chatId,
+    content: row.content,
+    mentions: row.mentions ?? [],
+    onUnknown: row.onUnknown,
+    status: row.status,
+    waMessageId: row.waMessageId,
+    awaiting: row.awaiting !== null,
+    offered: row.offered,
+    createdAt: row.createdAt.getTime(),
+    ...known({ fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch }),
+    ...known({
+      handedOverAt: row.handedOverAt?.getTime() ?? null,
+      sentAt: row.sentAt?.getTime() ?? null,
+      deliveredAt: row.deliveredAt?.getTime() ?? null,
+      readAt: row.readAt?.getTime() ?? null,
+      playedAt: row.playedAt?.getTime() ?? null,
+      editedAt: row.editedAt?.getTime() ?? null,
+      deletedAt: row.deletedAt?.getTime() ?? null,
+      expiresAt: row.expiresAt?.getTime() ?? null,
+    }),
+  }
+}

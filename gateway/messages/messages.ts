@@ -1,0 +1,165 @@
+/** Messages as the API sees them: accepted, waited for, listed, cancelled. */
+import type { MessageId, NodeId, SessionId, TenantId } from '../../proto/contract.js'
+import { takesMessages } from '../../proto/reasons.js'
+import type { NodeDirectory } from '../../proto/node-directory.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { Clock } from '../../runtime/clock.js'
+import { isId } from '../../runtime/ids.js'
+import { Coalescer } from '../db/coalescer.js'
+import type { Database } from '../db/database.js'
+import type { Session } from '../sessions/session.js'
+import { isSettled, type Message, moved, type StatusChange } from './message.js'
+import { type DraftContext, draftMessage } from './message-draft.js'
+import type { MessageNews } from './message-news.js'
+import type { MessageFilter, MessageRepository, Placed } from './message-repository.js'
+import type { MessageRequest } from './message-request.js'
+import { phoneDigits } from './recipient.js'
+
+export interface MessagesOptions {
+  db: Database
+  repository: MessageRepository
+  news: MessageNews
+  directory: Pick<NodeDirectory, 'get'>
+  sessions: {
+    /** Throws `not_found`. */
+    get: (tenantId: TenantId, ref: string) => Promise<Session>
+    /** Deleted ones too: their messages stay. */
+    find: (id: SessionId) => Promise<Session | null>
+  }
+  handOver: { wake: (session: Session) => void; isLive: (nodeId: NodeId) => boolean }
+  keepMedia: DraftContext['keepMedia']
+  clock: Clock
+}
+
+export class Messages {
+  private readonly acceptor: Coalescer<Message, undefined>
+  private readonly stopping = new AbortController()
+
+  constructor(private readonly options: MessagesOptions) {
+    const { db, repository } = options
+    this.acceptor = new Coalescer({
+      db,
+      store: async (tx, messages) => {
+        await repository.add(tx, messages)
+        return messages.map(() => undefined)
+      },
+    })
+  }
+
+  /** Ends all waiting: who waits gets the message as it stands. */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.acceptor.idle()
+  }
+
+  /**
+   * Takes a message on: it is stored when this resolves. Throws `not_ready` while the session waits for a person, and
+   * what `draftMessage` throws.
+   */
+  async accept(tenantId: TenantId, ref: string, request: MessageRequest): Promise<Message> {
+    const session = await this.options.sessions.get(tenantId, ref)
+    if (!takesMessages(session.status)) {
+      throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
+    }
+    const { keepMedia, clock } = this.options
+    const findMessage = (owner: TenantId, id: MessageId) => this.options.repository.find(owner, id)
+    const message = await draftMessage(session, request, { clock, findMessage, keepMedia })
+    // With the node in reach it may have the message a moment after the commit.
+    message.offered = this.options.handOver.isLive(session.nodeId)
+    await this.acceptor.add(message)
+    this.options.handOver.wake(session)
+    return message
+  }
+
+  /** The message once it is sent, failed or unknown; as it stands when time is up, or when the gateway stops. */
+  async settled(message: Message, waitMs: number): Promise<Message> {
+    const until = performance.now() + waitMs
+    let newest = message
+    while (!isSettled(newest.status) && newest.status !== 'unknown' && !this.stopping.signal.aborted) {
+      const left = until - performance.now()
+      if (left <= 0) return newest
+      // Another gateway may follow the node: then the row tells, not the news of this process.
+      const news = this.options.news.next(message.id, Math.min(left, POLL_MS), this.stopping.signal)
+      const stored = await this.options.repository.find(message.tenantId, message.id)
+      const told = stored && isSettled(stored.status) ? stored : await news
+      newest = told ?? stored ?? newest
+    }
+    return newest
+  }
+
+  /** Throws `not_found`. */
+  async get(tenantId: TenantId, id: string): Promise<Message> {
+    const message = isId('msg', id) ? await this.options.repository.find(tenantId, id) : null
+    if (!message) throw new AppError('not_found', 'There is no such message.', { reason: 'message_not_found' })
+    return message
+  }
+
+  history(message: Message): Promise<StatusChange[]> {
+    return this.options.repository.history(message.tenantId, message.id)
+  }
+
+  async list(
+    tenantId: TenantId,
+    filter: Omit<MessageFilter, 'sessionId'> & { session?: string | undefined },
+    page: { limit: number; before: number | undefined },
+  ): Promise<Placed[]> {
+    const { session, ...same } = filter
+    const sessionId = session === undefined ? undefined : (await this.options.sessions.get(tenantId, session)).id
+    return this.options.repository.list(tenantId, { ...same, sessionId }, page)
+  }
+
+  /**
+   * Takes a message back that has not been sent. Throws `not_found`, `conflict` (`already_sent`), and `unavailable` when
+   * the node is away and may have it: then nothing changes.
+   */
+  async cancel(tenantId: TenantId, id: string): Promise<Message> {
+    const message = await this.get(tenantId, id)
+    if (message.direction !== 'out' || message.status !== 'pending') throw alreadySent(message)
+    const session = await this.options.sessions.find(message.sessionId)
+    if (!message.offered && (await this.fail(message, 'unoffered'))) return this.get(tenantId, id)
+    if (session) {
+      const node = this.options.directory.get(session.nodeId)
+      const { cancelled } = await node.call('CancelMessage', { sessionId: message.sessionId, messageId: message.id })
+      if (!cancelled) throw alreadySent(await this.get(tenantId, id))
+    }
+    await this.fail(message, 'pending')
+    return this.get(tenantId, id)
+  }
+
+  private async fail(message: Message, which: 'unoffered' | 'pending'): Promise<boolean> {
+    const { db, repository, news, clock } = this.options
+    const at = clock()
+    const done = await db.write(async (tx) => {
+      const change = which === 'unoffered' ? repository.failUnoffered : repository.failPending
+      const affected = await change.call(repository, tx, message.id, 'cancelled')
+      if (affected) {
+        const { id: messageId, tenantId } = message
+        await repository.addHistory(tx, [{ messageId, tenantId, status: 'failed', reason: 'cancelled', at }])
+      }
+      return affected
+    })
+    const next = done ? moved(message, { status: 'failed', reason: 'cancelled', at }) : null
+    if (next) news.publish([next])
+    return done
+  }
+
+  /** Throws `invalid` (`invalid_number`), `not_ready` and `unavailable`. */
+  async checkNumber(tenantId: TenantId, ref: string, phone: string) {
+    const digits = phoneDigits(phone)
+    const session = await this.options.sessions.get(tenantId, ref)
+    if (session.status !== 'connected') {
+      throw new AppError('not_ready', `The session ${session.name} is ${session.status}; numbers are asked for online.`)
+    }
+    const node = this.options.directory.get(session.nodeId)
+    const { onWhatsapp, chatId } = await node.call('CheckNumber', { sessionId: session.id, phone: digits })
+    return { phone: `+${digits}`, onWhatsapp, ...(chatId ? { chatId } : {}) }
+  }
+}
+
+const POLL_MS = 1_000
+
+function alreadySent(message: Message): AppError {
+  return new AppError('conflict', `The message is ${message.status} and cannot be taken back.`, {
+    reason: 'already_sent',
+  })
+}
