@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import Router from '@koa/router'
+import Koa from 'koa'
+import type { Service } from '../../runtime/lifecycle.js'
+import type { Logger } from '../../runtime/log.js'
+import { authenticate, type KeyCheck } from './authenticate.js'
+import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
+import { errorMiddleware } from './error-middleware.js'
+import { requestContext, securityHeaders } from './request-context.js'
+
+export interface HttpServerOptions {
+  host: string
+  port: number
+  /** Believes X-Forwarded-For and -Proto. */
+  trustProxy: boolean
+  /** Reached over TLS, by a proxy in front. */
+  https: boolean
+  log: Logger
+  keys: KeyCheck
+  /** Without a key: health, link pages. */
+  open: OpenRouter[]
+  /** Below `/api/v1`. */
+  api: ApiRouter[]
+  /** How long requests in hand may take once stopping. */
+  stopWithinMs?: number
+}
+
+export interface HttpServer extends Service {
+  /** Where it listens, once started: `http://127.0.0.1:3000`. */
+  url(): string
+}
+
+const HEADERS_MS = 10_000
+const REQUEST_MS = 300_000
+const KEEP_ALIVE_MS = 65_000
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { host, log } = options
+  let stopping = new AbortController()
+  let server: Server | undefined
+  let url = `http://${host}:${options.port}`
+
+  const app = new Koa<OpenState>({ proxy: options.trustProxy })
+  app.on('error', (err: Error & { code?: string }) => {
+    // A client that hangs up in the middle of an answer is no failure of ours.
+    if (err.code === 'ECONNRESET' || err.code === 'EPIPE' || err.code === 'ERR_STREAM_PREMATURE_CLOSE') return
+    log.error({ err }, 'http.answer_failed')
+  })
+  const all = new Router<ApiState>()
+  for (const router of options.open) all.use((router as unknown as ApiRouter).routes())
+  for (const router of options.api) all.use(router.routes())
+  app.use(requestContext(log, () => stopping.signal))
+  app.use(securityHeaders(options))
+  app.use(errorMiddleware())
+  app.use(authenticate(options.keys) as unknown as Koa.Middleware<OpenState>)
+  app.use(all.routes() as unknown as Koa.Middleware<OpenState>)
+  app.use(all.allowedMethods() as unknown as Koa.Middleware<OpenState>)
+
+  const handle = app.callback()
+
+  async function start() {
+    stopping = new AbortController()
+    server = createServer({ connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
+      void handle(request, response)
+    })
+    server.headersTimeout = HEADERS_MS
+    server.requestTimeout = REQUEST_MS
+    server.keepAliveTimeout = KEEP_ALIVE_MS
+    server.maxConnections = 10_000
+    server.listen(options.port, host)
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+    log.info({ url }, 'http.listening')
+  }
+
+  async function stop() {
+    const running = server
+    if (!running) return
+    server = undefined
+    const closed = new Promise<void>((resolve) => running.close(() => resolve()))
+    stopping.abort()
+    running.closeIdleConnections()
+    const cut = setTimeout(() => {
+      log.warn('http.stop_overdue')
+      running.closeAllConnections()
+    }, options.stopWithinMs ?? 10_000)
+    // A connection whose last answer has just gone out is idle from then on.
+    const sweep = setInterval(() => running.closeIdleConnections(), 100)
+    await closed
+    clearTimeout(cut)
+    clearInterval(sweep)
+  }
+
+  return { start, stop, url: () => url }
+}

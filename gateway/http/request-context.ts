@@ -1,0 +1,55 @@
+import helmet from 'helmet'
+import type { DefaultContext, Middleware } from 'koa'
+import { newId } from '../../runtime/ids.js'
+import type { Logger } from '../../runtime/log.js'
+import type { OpenState } from './context.js'
+
+/** Gives each request its id and its log, and writes one line about it once it has ended. */
+export function requestContext(log: Logger, stopping: () => AbortSignal): Middleware<OpenState, DefaultContext> {
+  return async (ctx, next) => {
+    const given = ctx.get('X-Request-Id')
+    const requestId = /^[\w.:-]{1,64}$/.test(given) ? given : newId('req')
+    ctx.state.requestId = requestId
+    ctx.state.log = log.child({ requestId }, true)
+    ctx.state.stopping = stopping()
+    ctx.set('X-Request-Id', requestId)
+    const begun = performance.now()
+    ctx.res.once('close', () => {
+      // The pattern, not the path: a path may hold a phone number.
+      const route = typeof ctx['_matchedRoute'] === 'string' ? ctx['_matchedRoute'] : undefined
+      const line = {
+        method: ctx.method,
+        route,
+        status: ctx.res.statusCode,
+        durationMs: Math.round(performance.now() - begun),
+        ...(ctx.res.writableFinished ? {} : { aborted: true }),
+      }
+      const quiet = route === '/livez' || route === '/readyz'
+      if (quiet) ctx.state.log.debug(line, 'http.request')
+      else ctx.state.log.info(line, 'http.request')
+    })
+    await next()
+    if (ctx.state.stopping.aborted && !ctx.headerSent) ctx.set('Connection', 'close')
+  }
+}
+
+/** The API serves no page, so nothing may be loaded from it or frame it; a page says what it needs by itself. */
+export function securityHeaders({ https }: { https: boolean }): Middleware<OpenState> {
+  const headers = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+    },
+    strictTransportSecurity: https ? { maxAge: 31_536_000 } : false,
+    // These two mean something on a secure origin only, and browsers complain about them elsewhere.
+    crossOriginOpenerPolicy: https,
+    originAgentCluster: https,
+  })
+  return async (ctx, next) => {
+    await new Promise<void>((resolve, reject) =>
+      headers(ctx.req, ctx.res, (err) => (err ? reject(err as Error) : resolve())),
+    )
+    ctx.set('Cache-Control', 'no-store')
+    await next()
+  }
+}
