@@ -39,7 +39,7 @@ async function link({ phone, directory, chromiumArgs, control }: DirectRequest &
   const simulated = await new SimulatorClient(control).phone(phone)
   const ready = new Promise<void>((resolve, reject) => {
     client.once('ready', resolve)
-    client.once('qr', (qr: string) => simulated.scan(qr).catch(reject))
+    client.once('qr', (qr: string) => void simulated.scan(qr).catch(reject))
   })
   client.on('message_ack', (message, ack) => {
     if (ack >= 1) acknowledged.get(message.body)?.(performance.now())
