@@ -2,9 +2,10 @@
 import * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import { AppError } from '../runtime/app-error.js'
-import type { Cursor, NodeEvent, SessionId, WatchItem } from './contract.js'
+import type { Cursor, EventId, NodeEvent, SessionId, TenantId, WatchItem } from './contract.js'
 import { eventFromProto, watchItemFromProto } from './event-mapping.js'
 import type { DownloadMediaResponse } from './generated/switchboard/v1/DownloadMediaResponse.js'
+import type { Event } from './generated/switchboard/v1/Event.js'
 import type { FollowEventsResponse } from './generated/switchboard/v1/FollowEventsResponse.js'
 import type { SessionNodeClient, SessionNodeDefinition } from './generated/switchboard/v1/SessionNode.js'
 import type { UploadMediaResponse } from './generated/switchboard/v1/UploadMediaResponse.js'
@@ -75,8 +76,12 @@ export interface CallOptions {
   requestId?: string
 }
 
+/** An event whose body says nothing to us, such as one of a newer node's. */
+export type UnreadableEvent = Omit<NodeEvent, 'body'> & { unreadable: string }
+export type FollowedEvent = NodeEvent | UnreadableEvent
+
 export type FollowItem =
-  { kind: 'started'; cursor: Cursor } | { kind: 'batch'; events: NodeEvent[] } | { kind: 'heartbeat' }
+  { kind: 'started'; cursor: Cursor } | { kind: 'batch'; events: FollowedEvent[] } | { kind: 'heartbeat' }
 
 export interface Following {
   /** First `started`, then batches as the log has them. Throws when the stream ends or is silent for 30 s. */
@@ -173,7 +178,7 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
           const which = required(response.item, 'item')
           if (which === 'started') yield { kind: 'started', cursor: required(response.started, which) }
           else if (which === 'batch') {
-            yield { kind: 'batch', events: required(response.batch, which).events.map(eventFromProto) }
+            yield { kind: 'batch', events: required(response.batch, which).events.map(followed) }
           } else {
             stream.write({ heartbeat: { atMs: Date.now() } })
             yield { kind: 'heartbeat' }
@@ -252,6 +257,24 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
 }
 
 const CHUNK = 256 * 1024
+
+/** One event that cannot be read must not hold up those behind it. */
+function followed(event: Event): FollowedEvent {
+  try {
+    return eventFromProto(event)
+  } catch (error) {
+    const { eventId, sessionId, tenantId, epoch, position, atMs } = event
+    return {
+      id: eventId as EventId,
+      sessionId: sessionId as SessionId,
+      tenantId: tenantId as TenantId,
+      epoch,
+      position,
+      at: atMs,
+      unreadable: fromStatus(error).message,
+    }
+  }
+}
 
 function drained(stream: grpc.ClientWritableStream<never>): Promise<void> {
   return new Promise((resolve) => {
