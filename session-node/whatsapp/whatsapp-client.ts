@@ -45,6 +45,8 @@ export interface WhatsAppClient {
   lookBack(since: number): Promise<void>
   /** The main process of the browser, when there is one. */
   readonly pid: number | undefined
+  /** Proportional memory of the browser and all its processes. */
+  memoryBytes?(): Promise<number>
 }
 
 export type SendOutcome =
@@ -66,6 +68,7 @@ export type ClientEvent =
   | { kind: 'qr'; qr: string; expiresAt: number }
   /** The QR was scanned: the phone is being linked or the chats are being synced. */
   | { kind: 'authenticated' }
+  /** Told again when the page has loaded itself anew: it may have missed something, so look back. */
   | { kind: 'connected'; phone: string; lid?: string; pushName?: string; webVersion?: string }
   /** The line between browser and WhatsApp went down or came back; the browser lives. */
   | { kind: 'line'; up: boolean }
@@ -87,6 +90,11 @@ export interface ClientOptions {
   profileDir: string
   sandbox?: SandboxOptions
   media: MediaStore
+  /**
+   * Whether a message with this id was handed to this session to send, in this life or an earlier one: it is not one that
+   * somebody typed on the phone.
+   */
+  isOurs?: (waMessageId: string) => boolean
   clock: Clock
   log: Logger
   listener: (event: ClientEvent) => void

@@ -1,0 +1,71 @@
+import { sleep } from '../../../runtime/clock.js'
+import type { Logger } from '../../../runtime/log.js'
+import { oneLine } from './deadline.js'
+import type { PageApi } from './page-api.js'
+
+/** Longest time without any progress, and in all, from linked to ready. */
+const stalledMs = 90_000
+const longestMs = 300_000
+const askEveryMs = 3_000
+
+interface Dependencies {
+  page: PageApi
+  isReady: () => boolean
+  late: (detail: string) => void
+  signal: AbortSignal
+  log: Logger
+}
+
+/**
+ * Watches the way from linked to ready, on which WhatsApp Web and the library sometimes lose each other: "synced" was
+ * said before anybody listened. Then the library is told once more; and after a time without progress it is given up.
+ */
+export class Readiness {
+  #watching: Promise<void> | undefined
+  #progressAt = 0
+  #missed = 0
+
+  constructor(private readonly to: Dependencies) {}
+
+  /** Begins a watch, unless one is going on. */
+  watch(): void {
+    this.progress()
+    this.#watching ??= this.#watch()
+      .catch((thrown: unknown) => this.to.late(oneLine(thrown)))
+      .finally(() => (this.#watching = undefined))
+  }
+
+  /** Something happened: the time for the next step begins anew. */
+  progress(): void {
+    this.#progressAt = performance.now()
+    this.#missed = 0
+  }
+
+  async #watch(): Promise<void> {
+    const since = performance.now()
+    for (;;) {
+      await sleep(askEveryMs, this.to.signal)
+      if (this.to.signal.aborted || this.to.isReady()) return
+      const now = performance.now()
+      if (now - this.#progressAt > stalledMs || now - since > longestMs) {
+        return this.to.late('WhatsApp Web was linked but did not become ready.')
+      }
+      await this.#help()
+    }
+  }
+
+  async #help(): Promise<void> {
+    const health = await this.to.page.health(5_000).catch(() => undefined)
+    if (health?.state !== 'CONNECTED' || !health.hasSynced || this.to.isReady()) {
+      this.#missed = 0
+      return
+    }
+    this.#missed += 1
+    if (this.#missed < 2) return
+    this.#missed = 0
+    this.to.log.warn('whatsapp.synced_unheard')
+    await this.to.page.repeatSynced().catch((thrown: unknown) => {
+      this.to.log.warn({ problem: oneLine(thrown) }, 'whatsapp.not_promoted')
+    })
+  }
+}
