@@ -14,6 +14,8 @@ import { readJson } from './json-body.js'
 import { decodeCursor, page, pageFields } from './pagination.js'
 import { parse, parseOptional } from './parse.js'
 
+type Sendable = NonNullable<RequestInit['body']>
+
 const aKey = {
   id: 'key_1',
   tenantId: 'ten_1',
@@ -92,7 +94,7 @@ describe('the HTTP server', () => {
     const body = (await answer.json()) as Record<string, unknown>
     return { status: answer.status, headers: answer.headers, body }
   }
-  const post = (body: BodyInit, type = 'application/json') => ask('/api/v1/things', { method: 'POST', body, type })
+  const post = (body: Sendable, type = 'application/json') => ask('/api/v1/things', { method: 'POST', body, type })
 
   it('takes the key as X-API-Key, Bearer or ApiKey', async () => {
     for (const headers of [
@@ -128,7 +130,7 @@ describe('the HTTP server', () => {
     expect((await ask('/livez/')).status).toBe(200)
   })
 
-  it.each<[name: string, body: BodyInit, type: string | undefined, status: number, code: string]>([
+  it.each<[name: string, body: Sendable, type: string | undefined, status: number, code: string]>([
     ['broken JSON', '{"name":', undefined, 400, 'malformed_json'],
     ['a byte order mark', '\ufeff{"name":"x"}', undefined, 400, 'malformed_json'],
     ['bytes that are not UTF-8', Buffer.from('7b226e616d65223a22ff227d', 'hex'), undefined, 400, 'malformed_text'],

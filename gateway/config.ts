@@ -1,0 +1,118 @@
+import { join, resolve } from 'node:path'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
+import type { LogLevel } from '../runtime/log.js'
+import { flag, list, loadEnvFile, port, readSettings, SettingsError, shownSettings } from '../runtime/settings.js'
+import { type DatabaseTarget, parseDatabaseUrl } from './db/database-url.js'
+
+export interface GatewayConfig {
+  dataDir: string
+  database: DatabaseTarget
+  host: string
+  port: number
+  /** How others reach the gateway, for links; where it listens unless set. */
+  publicUrl?: string | undefined
+  trustProxy: boolean
+  secretKey?: string | undefined
+  adminApiKey?: string | undefined
+  /** `host:port` or `dns:///name:port` of the session nodes. */
+  nodes: string[]
+  security: ClusterSecurity
+  webhookAllowCidrs: string[]
+  logLevel: LogLevel
+  /** For the log line at start: secrets as `set` or `unset`. */
+  shown: Record<string, unknown>
+}
+
+const publicUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .transform((url) => url.replace(/\/+$/, ''))
+
+const settings = {
+  DATA_DIR: z.string().default('./data'),
+  DATABASE_URL: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(3000),
+  PUBLIC_URL: publicUrl.optional(),
+  TRUST_PROXY: flag.default(false),
+  SECRET_KEY: z.string().min(32, 'must have at least 32 characters: openssl rand -hex 32 makes one').optional(),
+  ADMIN_API_KEY: z
+    .string()
+    .min(24, 'must have at least 24 characters')
+    .max(256)
+    .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without blanks')
+    .optional(),
+  NODES: list.default([]),
+  ...securitySettings,
+  WEBHOOK_ALLOW_CIDRS: list
+    .refine((ranges) => ranges.every((range) => ipaddr.isValidCIDR(range)), 'must be ranges such as 10.0.0.0/8')
+    .default([]),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+}
+
+const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN']
+
+/** Throws SettingsError; its message names every variable that cannot be used. */
+export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): GatewayConfig {
+  const given = readSettings(settings, env)
+  const problems: string[] = []
+  const attempt = <Value>(name: string, read: () => Value): Value | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      problems.push(`  ${name}: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+  const dataDir = resolve(given.DATA_DIR)
+  const url = given.DATABASE_URL
+  const ownFile = url === undefined || url === 'sqlite:'
+  const database = attempt('DATABASE_URL', () =>
+    parseDatabaseUrl(ownFile ? `sqlite:${join(dataDir, 'switchboard.sqlite')}` : url),
+  )
+  const security = attempt('GRPC_TLS_CA', () => securityOf(given))
+  if (database?.kind === 'mysql' && given.SECRET_KEY === undefined) {
+    problems.push(
+      '  SECRET_KEY: is required with MySQL, and the same on every gateway (openssl rand -hex 32 makes one)',
+    )
+  }
+  if (!database || !security || problems.length > 0) {
+    throw new SettingsError(`These settings cannot be used:\n${problems.join('\n')}`)
+  }
+  return {
+    dataDir,
+    database,
+    host: given.HOST,
+    port: given.PORT,
+    publicUrl: given.PUBLIC_URL,
+    trustProxy: given.TRUST_PROXY,
+    secretKey: given.SECRET_KEY,
+    adminApiKey: given.ADMIN_API_KEY,
+    nodes: given.NODES,
+    security,
+    webhookAllowCidrs: given.WEBHOOK_ALLOW_CIDRS,
+    logLevel: given.LOG_LEVEL,
+    shown: { ...shownSettings(given, secrets), DATABASE_URL: shownUrl(url) },
+  }
+}
+
+/** For a gateway in a process of its own: `.env` is read, and there is no node in the same process. */
+export function readLoneGatewayConfig(): GatewayConfig {
+  loadEnvFile()
+  const config = readGatewayConfig()
+  if (config.nodes.length === 0) {
+    throw new SettingsError(
+      'These settings cannot be used:\n  NODES: is required when the gateway runs alone, such as NODES=127.0.0.1:50051',
+    )
+  }
+  return config
+}
+
+function shownUrl(url: string | undefined): string {
+  if (url === undefined) return 'in DATA_DIR'
+  if (!URL.canParse(url)) return url
+  const shown = new URL(url)
+  if (shown.password !== '') shown.password = 'set'
+  return shown.href
+}

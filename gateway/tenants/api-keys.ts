@@ -1,0 +1,148 @@
+import ipaddr from 'ipaddr.js'
+import type { TenantId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
+import { type Clock, sleep } from '../../runtime/clock.js'
+import { newId } from '../../runtime/ids.js'
+import type { Service } from '../../runtime/lifecycle.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Database } from '../db/database.js'
+import { type ApiKey, hashKey, lookupOf, newKey, sameHash, type Scope } from './api-key.js'
+import type { ApiKeyRepository } from './api-key-repository.js'
+
+export interface NewApiKey {
+  tenantId: TenantId
+  name: string
+  scopes: Scope[]
+  sessions?: string[]
+  cidrs?: string[]
+  expiresAt?: Date
+  /** The key of a part of our own, made anew at each start: the earlier ones of this name go. */
+  replace?: boolean
+}
+
+export interface ApiKeysOptions {
+  db: Database
+  repository: ApiKeyRepository
+  /** Hashes of keys cannot be tried out without it. */
+  pepper: () => Buffer
+  clock: Clock
+  log: Logger
+}
+
+/** So long a revoked key may still be let in. */
+const TRUST_MS = 5_000
+const TOUCH_MS = 30_000
+
+export class ApiKeys implements Service {
+  private readonly known = new Map<string, { until: number; key: Promise<ApiKey | null> }>()
+  private used = new Set<ApiKey['id']>()
+  private stopping = new AbortController()
+  private loop: Promise<void> = Promise.resolve()
+
+  constructor(private readonly options: ApiKeysOptions) {}
+
+  async start(): Promise<void> {
+    this.stopping = new AbortController()
+    this.loop = this.touching(this.stopping.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.loop
+    this.known.clear()
+  }
+
+  /** Makes a key. Its text is known only now. */
+  async issue(wanted: NewApiKey): Promise<{ key: ApiKey; text: string }> {
+    const text = newKey()
+    const { tenantId, name, scopes, sessions = ['*'], cidrs = [], expiresAt = null } = wanted
+    const key: ApiKey = {
+      id: newId('key'),
+      tenantId,
+      name,
+      ...this.secretOf(text),
+      scopes,
+      sessions,
+      cidrs,
+      expiresAt,
+      lastUsedAt: null,
+      revokedAt: null,
+      createdAt: new Date(this.options.clock()),
+    }
+    await this.options.db.write(async (tx) => {
+      if (wanted.replace) await this.options.repository.forgetNamed(tx, tenantId, name)
+      await this.options.repository.add(tx, key)
+    })
+    return { key, text }
+  }
+
+  /** What is stored of a key's text. Throws `invalid` when it looks like one of ours and is not whole. */
+  secretOf(text: string): Pick<ApiKey, 'lookup' | 'hash'> {
+    const pepper = this.options.pepper()
+    const lookup = lookupOf(text, pepper)
+    if (lookup === undefined)
+      throw new AppError('invalid', 'This API key is not complete.', { reason: 'api_key_malformed' })
+    return { lookup, hash: hashKey(text, pepper) }
+  }
+
+  /** The key that this text is. Throws `unauthenticated`, and `forbidden` when it may not be used from there. */
+  async verify(text: string, { address }: { address: string }): Promise<ApiKey> {
+    const pepper = this.options.pepper()
+    const lookup = text.length > 256 ? undefined : lookupOf(text, pepper)
+    if (lookup === undefined) {
+      throw new AppError('unauthenticated', 'This API key is not complete.', { reason: 'api_key_malformed' })
+    }
+    const key = await this.find(lookup)
+    if (!key || !sameHash(key.hash, hashKey(text, pepper)) || key.revokedAt) {
+      throw new AppError('unauthenticated', 'This API key is not known.', { reason: 'api_key_unknown' })
+    }
+    if (key.expiresAt && key.expiresAt.getTime() <= this.options.clock()) {
+      throw new AppError('unauthenticated', 'This API key has expired.', { reason: 'api_key_expired' })
+    }
+    if (key.cidrs.length > 0 && !key.cidrs.some((range) => isWithin(address, range))) {
+      throw new AppError('forbidden', 'This API key may not be used from this address.', {
+        reason: 'address_not_allowed',
+      })
+    }
+    this.used.add(key.id)
+    return key
+  }
+
+  /** Writes down which keys were used since the last round. */
+  async touchUsed(): Promise<void> {
+    if (this.used.size === 0) return
+    const ids = [...this.used]
+    this.used = new Set()
+    await this.options.db.write((tx) => this.options.repository.touch(tx, ids, new Date(this.options.clock())))
+  }
+
+  /** One look-up for all that ask at once, believed for a few seconds. Keys that are not there are not remembered. */
+  private find(lookup: string): Promise<ApiKey | null> {
+    const now = performance.now()
+    const known = this.known.get(lookup)
+    if (known && known.until > now) return known.key
+    if (this.known.size > 10_000) this.known.clear()
+    const key = this.options.repository.findByLookup(lookup)
+    this.known.set(lookup, { until: now + TRUST_MS, key })
+    const forget = () => this.known.delete(lookup)
+    key.then((found) => found ?? forget(), forget)
+    return key
+  }
+
+  private async touching(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(TOUCH_MS, signal)
+      try {
+        await this.touchUsed()
+      } catch (err) {
+        this.options.log.warn({ err }, 'api_keys.last_use_not_stored')
+      }
+    }
+  }
+}
+
+function isWithin(address: string, range: string): boolean {
+  const [net, bits] = ipaddr.parseCIDR(range)
+  const from = ipaddr.process(address)
+  return from.kind() === net.kind() && from.match([net, bits] as never)
+}
