@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { appendFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EventBody } from '../../proto/contract.js'
 
@@ -22,13 +22,15 @@ export class SandboxPhone {
 
   async link(phone: string): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 })
-    const file = await open(this.linkFile, 'w', 0o600)
+    const temporary = `${this.linkFile}.part`
+    const file = await open(temporary, 'w', 0o600)
     try {
       await file.writeFile(JSON.stringify({ phone }))
       await file.sync()
     } finally {
       await file.close()
     }
+    await rename(temporary, this.linkFile)
   }
 
   unlink(): Promise<void> {

@@ -1,0 +1,74 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import type { NodeId } from '../proto/contract.js'
+import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
+import type { LogLevel } from '../runtime/log.js'
+import { flag, readSettings, shownSettings } from '../runtime/settings.js'
+import { capacityOf } from './memory.js'
+import type { Timing } from './sessions/timing.js'
+import type { BrowserSettings } from './whatsapp/wwebjs/chromium.js'
+
+export interface SessionNodeConfig {
+  dataDir: string
+  /** `host:port`, port 0 for any free one, or `unix:/path`. */
+  listen: string
+  nodeId?: NodeId | undefined
+  /** Real sessions at once. */
+  capacity: number
+  security: ClusterSecurity
+  browser: BrowserSettings
+  timing?: Partial<Timing>
+}
+
+const isRoot = process.getuid?.() === 0
+
+const settings = {
+  DATA_DIR: z.string().default('./data'),
+  NODE_LISTEN: z
+    .string()
+    .regex(/^(unix:.+|.+:\d{1,5})$/, 'must be host:port or unix:/path')
+    .default('127.0.0.1:50051'),
+  NODE_ID: z
+    .string()
+    .regex(/^nod_[0-9a-z_-]{1,32}$/, 'must be nod_ and up to 32 of a-z, 0-9, - and _')
+    .optional(),
+  NODE_CAPACITY: z.coerce.number().int().min(0).max(10_000).optional(),
+  SESSION_MEMORY_MIB: z.coerce.number().int().min(50).max(16_384).default(300),
+  CHROMIUM_PATH: z.string().optional(),
+  CHROMIUM_ARGS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(/\s+/).filter((flagText) => flagText !== '')),
+  CHROMIUM_HEADLESS: z.enum(['new', 'shell']).default('new'),
+  // Chromium refuses to run as root with its sandbox.
+  CHROMIUM_NO_SANDBOX: flag.default(isRoot),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+  ...securitySettings,
+}
+
+export interface ReadConfig {
+  config: SessionNodeConfig
+  logLevel: LogLevel
+  /** For the log, without secrets. */
+  shown: Record<string, unknown>
+}
+
+/** Throws SettingsError with all problems at once. */
+export function readConfig(env: NodeJS.ProcessEnv): ReadConfig {
+  const given = readSettings(settings, env)
+  const config: SessionNodeConfig = {
+    dataDir: resolve(given.DATA_DIR),
+    listen: given.NODE_LISTEN,
+    nodeId: given.NODE_ID as NodeId | undefined,
+    capacity: given.NODE_CAPACITY ?? capacityOf(given.SESSION_MEMORY_MIB),
+    security: securityOf(given),
+    browser: {
+      chromiumPath: given.CHROMIUM_PATH,
+      chromiumArgs: given.CHROMIUM_ARGS,
+      headless: given.CHROMIUM_HEADLESS,
+      noSandbox: given.CHROMIUM_NO_SANDBOX,
+    },
+  }
+  const shown = shownSettings({ ...given, NODE_CAPACITY: config.capacity }, ['CLUSTER_TOKEN'])
+  return { config, logLevel: given.LOG_LEVEL, shown }
+}

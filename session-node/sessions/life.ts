@@ -1,0 +1,121 @@
+import { sleep } from '../../runtime/clock.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Reason } from '../../proto/reasons.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { ClientEvent, ClientOptions, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
+import type { LaunchGate } from './launch-gate.js'
+import type { MakeClient } from './session-world.js'
+import type { Timing } from './timing.js'
+
+export interface LifeOptions {
+  generation: number
+  client: Omit<ClientOptions, 'listener' | 'log'>
+  makeClient: MakeClient
+  /** None for engines without a browser. */
+  gate: LaunchGate | undefined
+  timing: Timing
+  log: Logger
+  onLaunching: () => void
+  onEvent: (event: ClientEvent) => void
+  isConnected: () => boolean
+}
+
+/**
+ * One generation of a session: one client from its launch to the proof that it is gone. Once it has ended, nothing that
+ * its client still says is heard.
+ */
+export class Life {
+  client: WhatsAppClient | undefined
+  private readonly ending = new AbortController()
+  private watchdog: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: LifeOptions) {}
+
+  get generation(): number {
+    return this.options.generation
+  }
+
+  get ended(): boolean {
+    return this.ending.signal.aborted
+  }
+
+  /** Returns at once; what happens is told by events. */
+  begin(): void {
+    void this.launch()
+    void this.probe()
+  }
+
+  /** From here on it is silent. `teardown` follows. */
+  end(): void {
+    this.ending.abort()
+    clearTimeout(this.watchdog)
+  }
+
+  /** Throws `unavailable` when the client cannot be proven gone: no other may be launched then. */
+  async teardown(): Promise<void> {
+    this.end()
+    await this.client?.stop()
+  }
+
+  private async launch() {
+    const { gate, makeClient, client, onLaunching, log, generation } = this.options
+    const leave = gate ? await gate.enter(this.ending.signal) : () => undefined
+    if (!leave) return
+    try {
+      onLaunching()
+      const made = await makeClient({
+        ...client,
+        log: log.child({ generation }),
+        listener: (event) => this.hear(event),
+      })
+      if (this.ended) return
+      this.client = made
+      this.guard(this.options.timing.launchMs, 'launch_failed', 'no QR and no link in time')
+      await made.start()
+    } catch (err) {
+      const reason = err instanceof AppError && isReason(err.reason) ? err.reason : 'launch_failed'
+      if (!this.ended) log.warn({ err, generation }, 'session.launch_failed')
+      this.hear({ kind: 'died', reason, detail: err instanceof Error ? err.message : String(err) })
+    } finally {
+      leave()
+    }
+  }
+
+  private hear(event: ClientEvent) {
+    if (this.ended) return
+    if (event.kind === 'authenticated' && !this.options.isConnected()) {
+      this.guard(this.options.timing.readyMs, 'ready_timeout', 'not connected in time after the link')
+    } else if (event.kind !== 'ack' && event.kind !== 'message') {
+      clearTimeout(this.watchdog)
+    }
+    this.options.onEvent(event)
+  }
+
+  private guard(ms: number, reason: Reason, detail: string) {
+    clearTimeout(this.watchdog)
+    this.watchdog = setTimeout(() => this.hear({ kind: 'died', reason, detail }), ms)
+  }
+
+  private async probe() {
+    const { timing, isConnected, log, generation } = this.options
+    const { signal } = this.ending
+    let failures = 0
+    while (!signal.aborted) {
+      await sleep(timing.probeMs, signal)
+      if (signal.aborted || !this.client || !isConnected()) continue
+      const probe = await this.client.probe()
+      failures = probe.alive ? 0 : failures + 1
+      if (probe.alive) continue
+      log.warn({ generation, failures, reason: probe.reason, detail: probe.detail }, 'session.probe_failed')
+      if (failures >= timing.probeFailures) {
+        this.hear({ kind: 'died', reason: probe.reason, detail: probe.detail })
+      }
+    }
+  }
+}
+
+const launchReasons = ['browser_missing', 'browser_crashed', 'page_crashed', 'ready_timeout', 'launch_failed'] as const
+
+function isReason(reason: string): reason is (typeof launchReasons)[number] {
+  return launchReasons.some((known) => known === reason)
+}

@@ -1,0 +1,201 @@
+import type { NodeSession, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import { takesMessages } from '../../proto/reasons.js'
+import { AppError } from '../../runtime/app-error.js'
+import { sleep } from '../../runtime/clock.js'
+import type { Service } from '../../runtime/lifecycle.js'
+import type { SessionRecord } from '../journal/session-rows.js'
+import { Session } from './session.js'
+import type { SessionWorld } from './session-world.js'
+
+export type SessionOrder = Pick<SessionRecord, 'id' | 'tenantId' | 'name' | 'engine' | 'pacing' | 'sandbox'>
+
+export interface HandOverResult {
+  messageId: string
+  /** Why it was not taken on. */
+  error?: AppError
+}
+
+const MOST_PER_HAND_OVER = 200
+const EXPIRY_BATCH = 500
+
+/** The sessions of this node. */
+export class Sessions implements Service {
+  private readonly known = new Map<SessionId, Session>()
+  private stopping = new AbortController()
+  private sweeping: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly world: SessionWorld,
+    private readonly limits: { capacity: number },
+  ) {}
+
+  /** All sessions that ran come back, as the launch gate lets them. */
+  async start(): Promise<void> {
+    this.stopping = new AbortController()
+    await this.doubtUnfinished()
+    for (const record of this.world.rows.list()) this.known.set(record.id, new Session(record, this.world))
+    for (const session of this.known.values()) session.restore()
+    this.sweeping = this.sweepExpired(this.stopping.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.sweeping
+    await Promise.all([...this.known.values()].map((session) => session.close()))
+    this.known.clear()
+  }
+
+  list(): Session[] {
+    return [...this.known.values()]
+  }
+
+  find(id: SessionId): Session | undefined {
+    return this.known.get(id)
+  }
+
+  /** Throws `not_found`. */
+  get(id: SessionId): Session {
+    const session = this.known.get(id)
+    if (!session)
+      throw new AppError('not_found', 'This node does not know the session.', { reason: 'session_not_found' })
+    return session
+  }
+
+  /** Real sessions that run or come back by themselves: those of the sandbox take no memory to speak of. */
+  load(): number {
+    return this.list().filter(({ active, record }) => active && record.engine === 'wwebjs').length
+  }
+
+  /** Throws `conflict` when the id is taken by another session, `unavailable` when the node is full. */
+  async startSession(order: SessionOrder, { restart = false } = {}): Promise<NodeSession> {
+    for (;;) {
+      const session = this.known.get(order.id) ?? this.create(order)
+      this.checkSame(session.record, order)
+      if (!session.active) this.checkCapacity(order)
+      const { name, pacing, sandbox } = order
+      await session.update({ name, pacing, ...(sandbox ? { sandbox } : {}) })
+      await (restart ? session.restart() : session.start())
+      // Deleted while we waited for our turn: this is a new session of that id.
+      if (!session.deleted) return session.view()
+    }
+  }
+
+  async deleteSession(id: SessionId): Promise<void> {
+    const session = this.known.get(id)
+    if (!session) return
+    await session.delete()
+    if (this.known.get(id) === session) this.known.delete(id)
+  }
+
+  /** Writes messages to the journal, in one commit. Those it had already are taken on as well. */
+  async handOver(id: SessionId, messages: OutgoingMessage[]): Promise<HandOverResult[]> {
+    if (messages.length > MOST_PER_HAND_OVER) {
+      throw new AppError('invalid', `At most ${MOST_PER_HAND_OVER} messages at a time.`, {
+        reason: 'too_many_messages',
+      })
+    }
+    const session = this.get(id)
+    const results = await this.world.journal.write(() => messages.map((message) => this.take(session, message)))
+    session.dispatcher.wake()
+    return results
+  }
+
+  private take(session: Session, message: OutgoingMessage): HandOverResult {
+    const { sends, outcomes } = this.world
+    // The gateway has accepted its messages already; what the bot brings is accepted here.
+    const ready = message.origin !== 'telegram' || takesMessages(session.record.status)
+    if (!ready && !sends.find(message.id)) {
+      const error = new AppError('not_ready', 'The session takes no messages now.', { reason: 'session_not_ready' })
+      return { messageId: message.id, error }
+    }
+    outcomes.take(session.record, message)
+    return { messageId: message.id }
+  }
+
+  /** Answers false when the message was dispatched already. One not seen yet is remembered, and fails when it comes. */
+  cancel(messageId: OutgoingMessage['id']): Promise<boolean> {
+    const { journal, sends, outcomes } = this.world
+    return journal.write(() => {
+      const send = sends.find(messageId)
+      if (!send) {
+        sends.bury(messageId)
+        return true
+      }
+      if (send.state === 'queued' || send.state === 'held') outcomes.fail(messageId, 'cancelled')
+      else return send.status === 'failed'
+      return true
+    })
+  }
+
+  /** One round: fails what waited too long. */
+  async failExpired(): Promise<void> {
+    const { journal, sends, outcomes, clock } = this.world
+    const due = sends.expired(clock(), EXPIRY_BATCH)
+    if (due.length === 0) return
+    await journal.write(() => {
+      for (const { id } of due) if (sends.find(id)?.state === 'queued') outcomes.fail(id, 'expired')
+    })
+  }
+
+  /** The event log begins anew: whoever follows it has lost sight of what was unfinished, and of every status. */
+  async retellAll(): Promise<void> {
+    const { journal, events, sends, outcomes } = this.world
+    await journal.write(() => {
+      events.beginEpoch()
+      for (const session of this.list()) {
+        events.insert(session.record, { kind: 'session_status', session: session.view() })
+        for (const send of sends.open(session.record.id)) {
+          if (send.state !== 'queued') outcomes.unknown(send.id, 'outcome_unknown')
+        }
+      }
+    })
+  }
+
+  /** The node ended in the middle of these: they may have gone out. */
+  private doubtUnfinished(): Promise<void> {
+    const { journal, rows, sends, outcomes } = this.world
+    return journal.write(() => {
+      for (const { id } of rows.list()) {
+        for (const send of sends.open(id)) {
+          if (send.state === 'dispatching') outcomes.unknown(send.id, 'outcome_unknown')
+        }
+      }
+    })
+  }
+
+  private create(order: SessionOrder): Session {
+    this.checkCapacity(order)
+    const { sandbox, ...same } = order
+    const record: SessionRecord = {
+      ...same,
+      ...(sandbox ? { sandbox } : {}),
+      wanted: 'stopped',
+      status: 'created',
+      paired: false,
+      changedAt: this.world.clock(),
+    }
+    const session = new Session(record, this.world)
+    this.known.set(order.id, session)
+    return session
+  }
+
+  private checkCapacity({ engine }: SessionOrder) {
+    if (engine === 'wwebjs' && this.load() >= this.limits.capacity) {
+      throw new AppError('unavailable', 'This session node is full.', { reason: 'no_capacity' })
+    }
+  }
+
+  private checkSame(record: SessionRecord, order: SessionOrder) {
+    if (record.tenantId !== order.tenantId || record.engine !== order.engine) {
+      throw new AppError('conflict', 'Another session has this id.', { reason: 'session_id_taken' })
+    }
+  }
+
+  private async sweepExpired(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(this.world.timing.expirySweepMs, signal)
+      if (signal.aborted) return
+      await this.failExpired().catch((err: unknown) => this.world.log.error({ err }, 'expiry.failed'))
+    }
+  }
+}
