@@ -18,7 +18,7 @@ export async function benchAck({ quick, directory, say }: BenchOptions): Promise
   try {
     const switchboard = await startSwitchboard({
       directory,
-      nodeSettings: nodeSettings(simulated.chromiumArgsLine),
+      nodeSettings: { CHROMIUM_ARGS: simulated.chromiumArgsLine },
     })
     try {
       say('ack: linking')
@@ -60,9 +60,4 @@ export async function benchAck({ quick, directory, say }: BenchOptions): Promise
     await direct.stop()
     await simulated.stop()
   }
-}
-
-/** What a node needs to see the simulated WhatsApp; as root Chromium has no sandbox of its own. */
-export function nodeSettings(chromiumArgsLine: string): Record<string, string> {
-  return { CHROMIUM_ARGS: `${chromiumArgsLine}${process.getuid?.() === 0 ? ' --no-sandbox' : ''}` }
 }

@@ -1,7 +1,6 @@
 /** What a session costs in memory: Switchboard beside whatsapp-web.js with puppeteer's default flags. */
 import { join } from 'node:path'
 import { sleep } from '../runtime/clock.js'
-import { nodeSettings } from './ack.js'
 import { startDirect } from './direct.js'
 import type { BenchOptions } from './main.js'
 import { availableMiB, descendantsPssMiB, pssMiB } from './process-memory.js'
@@ -44,7 +43,7 @@ async function measureDirect(simulated: SimulatedWhatsapp, { directory, say }: B
 async function measureOurs(simulated: SimulatedWhatsapp, { quick, directory, say }: BenchOptions, theirs: number) {
   const switchboard = await startSwitchboard({
     directory,
-    nodeSettings: { ...nodeSettings(simulated.chromiumArgsLine), NODE_CAPACITY: String(MOST) },
+    nodeSettings: { CHROMIUM_ARGS: simulated.chromiumArgsLine, NODE_CAPACITY: String(MOST) },
   })
   const pss = new Map<number, number>()
   const launches: number[] = []
