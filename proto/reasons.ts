@@ -12,6 +12,7 @@ export const reasons = {
   stopped_by_request: 'Stopped on request.',
   node_stopping: 'The session node is shutting down; the session comes back with it.',
   node_unreachable: 'The session node does not answer.',
+  deleting: 'Being deleted; its name is free once its session node has answered.',
   node_lost: 'The session node was declared lost. Link the number again.',
   placed_elsewhere: 'This session runs on another node.',
   logged_out_by_phone: 'The number was unlinked on the phone. Link it again.',

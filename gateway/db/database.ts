@@ -25,6 +25,9 @@ export interface DatabaseOptions {
   onRetry?: () => void
 }
 
+/** An open transaction, as services pass it on to repositories. */
+export type Tx = EntityManager
+
 const TRIES = 3
 const READ_MS = 5_000
 const WRITE_MS = 10_000

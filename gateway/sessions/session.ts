@@ -40,6 +40,22 @@ export interface Session {
   deletedAt: Date | null
 }
 
+/** Statuses that only a node which answers can vouch for. */
+export const liveStatuses: readonly SessionStatus[] = ['starting', 'qr_pending', 'connected', 'disconnected']
+
+/** A node that was not heard for so long is not there. */
+export const SILENCE_MS = 10_000
+
+/** What is true now: without its node, a session that should run reads `disconnected`. */
+export function shownStatus(session: Session, nodeIsSilent: boolean): Pick<Session, 'status' | 'reason' | 'detail'> {
+  const { wanted, status, reason, detail } = session
+  if (wanted === 'deleted') return { status: 'stopped', reason: 'deleting', detail: null }
+  if (nodeIsSilent && (liveStatuses.includes(status) || (status === 'created' && wanted === 'running'))) {
+    return { status: 'disconnected', reason: 'node_unreachable', detail: null }
+  }
+  return { status, reason, detail }
+}
+
 /** Paths that stand where a session's name could. */
 const taken = ['init', 'status', 'disconnect']
 

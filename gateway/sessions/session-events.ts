@@ -1,0 +1,58 @@
+import type { NodeEvent, NodeId, NodeSession, SessionId } from '../../proto/contract.js'
+import type { Tx } from '../db/database.js'
+import type { Session, Wanted } from './session.js'
+import type { SessionRepository } from './session-repository.js'
+
+export interface AppliedSessionEvent {
+  session: Session
+  /** Another number than before was linked: what was meant for the old one must not be sent from the new one. */
+  numberChanged: boolean
+}
+
+/** What the events of a node do to session rows. Called in the transaction that stores the events. */
+export class SessionEvents {
+  constructor(private readonly repository: SessionRepository) {}
+
+  /** Answers null for a session that is not on this node, or not any more. */
+  async apply(tx: Tx, nodeId: NodeId, event: NodeEvent): Promise<AppliedSessionEvent | null> {
+    if (event.body.kind !== 'session_status') return null
+    const before = await this.repository.findIn(tx, event.sessionId)
+    if (!before || before.nodeId !== nodeId || before.liveName === null) return null
+    const told = event.body.session
+    const change: Partial<Session> = {
+      ...statusOf(told),
+      wanted: wantedAfter(before.wanted, told),
+      lid: told.lid ?? before.lid,
+      pushName: told.pushName ?? before.pushName,
+      ...(told.phone === undefined ? {} : { phone: told.phone }),
+    }
+    await this.repository.update(tx, before.id, change)
+    const numberChanged = before.phone !== null && told.phone !== undefined && told.phone !== before.phone
+    return { session: { ...before, ...change }, numberChanged }
+  }
+
+  /** The next `count` sequence numbers of a session: the first of them; undefined when there is no such session. */
+  takeSequence(tx: Tx, sessionId: SessionId, count = 1): Promise<number | undefined> {
+    return this.repository.takeSequence(tx, sessionId, count)
+  }
+}
+
+/** The part of a row that a node's word on a session decides, whichever way it came. */
+export function statusOf(told: NodeSession): Partial<Session> {
+  return {
+    status: told.status,
+    reason: told.reason ?? null,
+    detail: told.detail ?? null,
+    changedAt: new Date(told.changedAt),
+    connectedAt: told.connectedAt === undefined ? null : new Date(told.connectedAt),
+  }
+}
+
+/** Sessions are started and stopped from Telegram too, straight at the node. */
+function wantedAfter(wanted: Wanted, { status, reason }: NodeSession): Wanted {
+  // A node that shuts down brings its sessions back by itself.
+  if (wanted === 'deleted' || reason === 'node_stopping') return wanted
+  if (status === 'stopped' || status === 'logged_out') return status
+  if (status === 'starting' || status === 'qr_pending' || status === 'connected') return 'running'
+  return wanted
+}

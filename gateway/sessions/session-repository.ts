@@ -1,0 +1,134 @@
+import { Brackets, type EntityManager, IsNull, Not } from 'typeorm'
+import type { NodeId, SessionId, SessionStatus, TenantId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { Database } from '../db/database.js'
+import { isDuplicate } from '../db/database-errors.js'
+import { isSessionId, liveStatuses, type Session, type Wanted } from './session.js'
+import { sessionTable } from './session-table.js'
+
+export interface SessionFilter {
+  status?: SessionStatus | undefined
+  /** Whose sessions read `disconnected`, whatever their rows say. */
+  silentNodes: NodeId[]
+  /** The ids a key is limited to. */
+  ids?: string[] | undefined
+}
+
+export class SessionRepository {
+  constructor(private readonly db: Database) {}
+
+  /** Throws `conflict` when the tenant has a session of this name. */
+  async add(session: Session): Promise<void> {
+    try {
+      await this.db.write((tx) => tx.insert(sessionTable, session))
+    } catch (error) {
+      if (!isDuplicate(error)) throw error
+      throw new AppError('conflict', `There is a session called '${session.name}' already.`, {
+        reason: 'session_exists',
+        cause: error,
+      })
+    }
+  }
+
+  /** Deleted ones too. */
+  find(id: SessionId): Promise<Session | null> {
+    return this.db.read((reader) => reader.findOneBy(sessionTable, { id }))
+  }
+
+  /** By id or name, among those that exist. */
+  findLive(tenantId: TenantId, ref: string): Promise<Session | null> {
+    const where = isSessionId(ref) ? { tenantId, id: ref, liveName: Not(IsNull()) } : { tenantId, liveName: ref }
+    return this.db.read((reader) => reader.findOneBy(sessionTable, where))
+  }
+
+  list(
+    tenantId: TenantId,
+    filter: SessionFilter,
+    page: { limit: number; after: string | undefined },
+  ): Promise<Session[]> {
+    return this.db.read((reader) => {
+      const query = reader.createQueryBuilder(sessionTable, 's').where({ tenantId, liveName: Not(IsNull()) })
+      if (page.after !== undefined) query.andWhere('s.id > :after', { after: page.after })
+      if (filter.ids) query.andWhere('s.id IN (:...ids)', { ids: filter.ids.length > 0 ? filter.ids : [''] })
+      const { status, silentNodes } = filter
+      if (status !== undefined) {
+        const silent = silentNodes.length > 0 && 's.nodeId IN (:...silentNodes) AND s.status IN (:...liveStatuses)'
+        query.andWhere(
+          new Brackets((either) => {
+            either.where(silent ? `s.status = :status AND NOT (${silent})` : 's.status = :status')
+            if (silent && status === 'disconnected') either.orWhere(silent)
+          }),
+          { status, silentNodes, liveStatuses },
+        )
+      }
+      return query.orderBy('s.id').take(page.limit).getMany()
+    })
+  }
+
+  /** Those of a node that exist, also the ones being deleted. */
+  ofNode(nodeId: NodeId): Promise<Session[]> {
+    return this.db.read((reader) => reader.findBy(sessionTable, { nodeId, liveName: Not(IsNull()) }))
+  }
+
+  /** Which nodes the sessions of a tenant are on. */
+  async nodesOf(tenantId: TenantId): Promise<NodeId[]> {
+    const rows = await this.db.read((reader) =>
+      reader
+        .createQueryBuilder(sessionTable, 's')
+        .select('s.nodeId', 'nodeId')
+        .distinct(true)
+        .where({ tenantId, liveName: Not(IsNull()) })
+        .getRawMany<{ nodeId: NodeId }>(),
+    )
+    return rows.map(({ nodeId }) => nodeId)
+  }
+
+  findIn(tx: EntityManager, id: SessionId): Promise<Session | null> {
+    return tx.findOneBy(sessionTable, { id })
+  }
+
+  async update(tx: EntityManager, id: SessionId, change: Partial<Session>): Promise<void> {
+    // A text of JSON is what TypeORM's update type cannot see behind a field.
+    await tx.update(sessionTable, { id }, change as object)
+  }
+
+  /** Compare-and-set on when the status last changed: an event that came meanwhile knows better. */
+  async updateStatus(id: SessionId, seen: Date, change: Partial<Session>): Promise<void> {
+    await this.db.write((tx) => tx.update(sessionTable, { id, changedAt: seen }, change as object))
+  }
+
+  /** Answers false when the session is gone or being deleted. */
+  async want(id: SessionId, wanted: Exclude<Wanted, 'deleted'>): Promise<boolean> {
+    const { affected } = await this.db.write((tx) =>
+      tx.update(sessionTable, { id, wanted: Not('deleted') }, { wanted }),
+    )
+    return affected === 1
+  }
+
+  async wantDeleted(id: SessionId): Promise<void> {
+    await this.db.write((tx) => tx.update(sessionTable, { id, liveName: Not(IsNull()) }, { wanted: 'deleted' }))
+  }
+
+  /** The row stays for its messages; its name is free. Answers false when another was quicker. */
+  async markDeleted(tx: EntityManager, id: SessionId, at: Date): Promise<boolean> {
+    const { affected } = await tx.update(
+      sessionTable,
+      { id, liveName: Not(IsNull()) },
+      { liveName: null, deletedAt: at, wanted: 'deleted', status: 'stopped', reason: 'stopped_by_request' },
+    )
+    return affected === 1
+  }
+
+  /** For a session that never came to be: nothing can refer to it. */
+  async forget(id: SessionId): Promise<void> {
+    await this.db.write((tx) => tx.delete(sessionTable, { id }))
+  }
+
+  /** Takes the next `count` sequence numbers of a session; answers with the first. */
+  async takeSequence(tx: EntityManager, id: SessionId, count: number): Promise<number | undefined> {
+    const { affected } = await tx.increment(sessionTable, { id }, 'sequence', count)
+    if (affected !== 1) return undefined
+    const { sequence } = await tx.findOneOrFail(sessionTable, { where: { id }, select: { id: true, sequence: true } })
+    return sequence - count + 1
+  }
+}
