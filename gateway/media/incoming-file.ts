@@ -5,10 +5,12 @@ import { Writable } from 'node:stream'
 import { fileTypeFromBuffer, fileTypeFromFile } from 'file-type'
 import { lookup as typeOfName } from 'mime-types'
 import { type MediaType, mediaLimits } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
 import { kindOf, tooLarge, unreadable } from './media-kind.js'
 
 /** What file-type wants to see of a file to recognise it. */
 const HEAD_BYTES = 4_100
+const MAX_FROM_WHATSAPP = 2 * 2 ** 30
 const MAX_BYTES = Math.max(...Object.values(mediaLimits))
 
 export interface WrittenFile {
@@ -25,6 +27,8 @@ export interface IncomingFileOptions {
   /** What the sender says it is, for kinds that have no magic bytes (text, CSV …). */
   declared?: string | undefined
   filename?: string | undefined
+  /** From a session node: taken as it is, up to the largest size that WhatsApp knows. */
+  trusted?: boolean
 }
 
 export class IncomingFile extends Writable {
@@ -35,10 +39,11 @@ export class IncomingFile extends Writable {
   private limit: number
   private file: FileHandle | undefined
   private mimetype = ''
+  private whole = false
 
   constructor(private readonly options: IncomingFileOptions) {
     super({ highWaterMark: 1 << 20 })
-    this.limit = options.kind ? mediaLimits[options.kind] : MAX_BYTES
+    this.limit = options.trusted ? MAX_FROM_WHATSAPP : options.kind ? mediaLimits[options.kind] : MAX_BYTES
   }
 
   /** What was written. Only after `finish`. */
@@ -70,7 +75,7 @@ export class IncomingFile extends Writable {
 
   private async readHead(): Promise<void> {
     this.headRead = true
-    if (this.options.kind) return
+    if (this.options.kind || this.options.trusted) return
     const found = await fileTypeFromBuffer(this.head)
     this.limit = mediaLimits[kindOf(found?.mime ?? '')]
   }
@@ -80,13 +85,14 @@ export class IncomingFile extends Writable {
   }
 
   private async close(): Promise<void> {
-    if (this.size === 0) throw unreadable('The file is empty.')
+    if (this.size === 0 && !this.options.trusted) throw unreadable('The file is empty.')
     if (!this.headRead) await this.readHead()
     if (this.size > this.limit) throw tooLarge(this.limit)
     await this.file?.sync()
     await this.file?.close()
     this.file = undefined
-    this.mimetype = await this.recognise()
+    this.mimetype = this.options.trusted ? (this.options.declared ?? '') : await this.recognise()
+    this.whole = true
   }
 
   private async recognise(): Promise<string> {
@@ -105,10 +111,15 @@ export class IncomingFile extends Writable {
     const file = this.file
     this.file = undefined
     Promise.resolve(file?.close())
-      .then(() => (error ? rm(this.options.path, { force: true }) : undefined))
+      .then(() => (this.whole ? undefined : rm(this.options.path, { force: true })))
       .then(
-        () => done(error),
+        () => done(error && toStorageError(error)),
         (cleaning: Error) => done(error ?? cleaning),
       )
   }
+}
+
+function toStorageError(error: Error & { code?: unknown }): Error {
+  if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') return error
+  return new AppError('storage_full', 'The disk of the gateway is full.', { cause: error, retryAfterMs: 30_000 })
 }

@@ -1,6 +1,6 @@
 /** The gateway's files: DATA_DIR/media, under names of ours. */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -31,10 +31,18 @@ export class MediaFiles implements Service {
     return new IncomingFile({ ...options, path: join(this.incoming, newId('med')) })
   }
 
-  async receiveFrom(source: Readable | AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<WrittenFile> {
+  async receiveFrom(
+    source: Readable | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: ReceiveOptions,
+  ): Promise<WrittenFile> {
     const file = this.receive(options)
     await pipeline(source, file)
     return file.written
+  }
+
+  /** What a node holds was checked by whoever sent it; its kind is the node's word. */
+  receiveFromNode(source: AsyncIterable<Uint8Array>, { mimetype }: { mimetype: string }): Promise<WrittenFile> {
+    return this.receiveFrom(source, { declared: mimetype, trusted: true })
   }
 
   /** Gives a written file its name for good, durably. */
@@ -43,12 +51,7 @@ export class MediaFiles implements Service {
     const folder = join(path, '..')
     await mkdir(folder, { recursive: true, mode: 0o700 })
     await rename(written.path, path)
-    const handle = await open(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await syncFolder(folder)
   }
 
   async discard(written: WrittenFile): Promise<void> {
@@ -59,14 +62,24 @@ export class MediaFiles implements Service {
     return createReadStream(this.path(id), { ...range, highWaterMark: 256 * 1024 })
   }
 
-  async exists(id: MediaId): Promise<boolean> {
-    return stat(this.path(id)).then(
-      () => true,
-      () => false,
-    )
+  /** A second name for the same bytes, so that each can go when it is its time. */
+  async copy(from: MediaId, to: MediaId): Promise<void> {
+    const path = this.path(to)
+    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+    await link(this.path(from), path)
+    await syncFolder(join(path, '..'))
   }
 
   private path(id: MediaId): string {
     return join(this.folder, id.slice(-2), id)
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

@@ -8,7 +8,7 @@ import { isId, newId } from '../../runtime/ids.js'
 import type { Session } from '../sessions/session.js'
 import type { Message, StoredContent, StoredMedia } from './message.js'
 import type { MediaSource, MessageRequest } from './message-request.js'
-import { parseRecipient, phoneDigits } from './recipient.js'
+import { parseRecipient, phoneDigits } from '../../proto/recipient.js'
 
 export interface DraftContext {
   clock: Clock

@@ -1,7 +1,7 @@
 /** The public shape of a message. Fields are added here on purpose, never by accident. */
 import { explain } from '../../proto/reasons.js'
 import { type Message, type StatusChange, type StoredContent, type StoredMedia, storedMediaOf } from './message.js'
-import { shownChat } from './recipient.js'
+import { shownChat } from '../../proto/recipient.js'
 
 export interface PresentContext {
   sessionName: string

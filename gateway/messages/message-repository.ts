@@ -152,6 +152,12 @@ export class MessageRepository {
     return (await this.read(condition, [sessionId])).map(toMessage)
   }
 
+  /** Messages that no node can have, and whose time is up. */
+  async unofferedExpired(sessionId: SessionId, now: number, limit: number): Promise<Message[]> {
+    const condition = `WHERE awaiting = ? AND offered = 0 AND expires_at <= ? ORDER BY position LIMIT ${Number(limit)}`
+    return (await this.read(condition, [sessionId, timeValue(this.db.dialect, now)])).map(toMessage)
+  }
+
   async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
     await tx.query(`UPDATE messages SET offered = 1 WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`, [...ids])
   }
@@ -182,6 +188,13 @@ export class MessageRepository {
       .where(`id = :id AND ${condition}`, { id })
       .execute()
     return affected
+  }
+
+  /** What a session has not finished sending. */
+  async openOf(tx: EntityManager, sessionId: SessionId): Promise<Message[]> {
+    const condition =
+      "WHERE session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown') ORDER BY position"
+    return (await selectRows(tx, messageTable, condition, [sessionId])).map(toMessage)
   }
 
   /** Messages that a node took on in another epoch of its log and never finished. */

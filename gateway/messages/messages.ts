@@ -13,7 +13,7 @@ import { type DraftContext, draftMessage } from './message-draft.js'
 import type { MessageNews } from './message-news.js'
 import type { MessageFilter, MessageRepository, Placed } from './message-repository.js'
 import type { MessageRequest } from './message-request.js'
-import { phoneDigits } from './recipient.js'
+import { phoneDigits } from '../../proto/recipient.js'
 
 export interface MessagesOptions {
   db: Database

@@ -1,0 +1,69 @@
+import type { EntityManager } from 'typeorm'
+import type { Media, NodeId, SessionId, TenantId } from '../../proto/contract.js'
+import type { Database } from '../db/database.js'
+import { inList, insertRows, selectRows } from '../db/rows.js'
+import type { MediaId } from '../messages/message.js'
+import { type MediaRow, mediaTable } from './media-table.js'
+
+/** A file that is on its node only, as an event told of it. */
+export interface NodeFile {
+  id: MediaId
+  tenantId: TenantId
+  sessionId: SessionId
+  direction: MediaRow['direction']
+  media: Media
+  nodeId: NodeId
+}
+
+export class MediaRepository {
+  constructor(private readonly db: Database) {}
+
+  async add(row: MediaRow): Promise<void> {
+    await this.db.write((tx) => insertRows(tx, mediaTable, [row]))
+  }
+
+  async addFromNode(tx: EntityManager, files: readonly NodeFile[], now: number): Promise<void> {
+    if (files.length === 0) return
+    const rows = files.map(({ media, ...file }): MediaRow => {
+      const { sha256, size, mimetype, filename } = media
+      const createdAt = new Date(now)
+      const blank = { reason: null, file: null, expiresAt: null }
+      return { ...blank, ...file, status: 'pending', sha256, size, mimetype, filename: filename ?? null, createdAt }
+    })
+    await insertRows(tx, mediaTable, rows)
+  }
+
+  async find(tenantId: TenantId, id: MediaId): Promise<MediaRow | null> {
+    const [row] = await this.select('WHERE id = ? AND tenant_id = ?', [id, tenantId])
+    return row ?? null
+  }
+
+  /** A file of the gateway's own with this content, whoever's it is. */
+  async findStored(sha256: string): Promise<MediaRow | null> {
+    const [row] = await this.select("WHERE sha256 = ? AND status = 'stored' LIMIT 1", [sha256])
+    return row ?? null
+  }
+
+  /** Files that are to be copied from a node, oldest first. */
+  pendingOn(nodeId: NodeId, limit: number, except: readonly MediaId[] = []): Promise<MediaRow[]> {
+    const others = except.length > 0 ? `AND id NOT IN ${inList(except)}` : ''
+    const condition = `WHERE status = 'pending' AND node_id = ? ${others} ORDER BY id LIMIT ${Number(limit)}`
+    return this.select(condition, [nodeId, ...except])
+  }
+
+  async byIds(ids: readonly MediaId[]): Promise<MediaRow[]> {
+    return ids.length === 0 ? [] : this.select(`WHERE id IN ${inList(ids)}`, ids)
+  }
+
+  async markStored(id: MediaId, file: string): Promise<void> {
+    await this.db.write((tx) => tx.update(mediaTable, { id, status: 'pending' }, { status: 'stored', file }))
+  }
+
+  async markMissing(id: MediaId, reason: string): Promise<void> {
+    await this.db.write((tx) => tx.update(mediaTable, { id, status: 'pending' }, { status: 'missing', reason }))
+  }
+
+  private select(condition: string, values: readonly unknown[]): Promise<MediaRow[]> {
+    return this.db.read((reader) => selectRows(reader, mediaTable, condition, values))
+  }
+}

@@ -1,0 +1,159 @@
+/** Stores what a node reports: events, what they mean for sessions and messages, and the cursor, in one transaction. */
+import type { Cursor, EventBody, NodeEvent, NodeId, SessionId } from '../../proto/contract.js'
+import type { FollowedEvent } from '../../proto/node-client.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { Clock } from '../../runtime/clock.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Database } from '../db/database.js'
+import type { Transaction } from '../db/rows.js'
+import type { EventRepository } from '../events/event-repository.js'
+import type { NewEvent, StoredEvent } from '../events/event.js'
+import type { MediaRepository } from '../media/media-repository.js'
+import type { Message } from '../messages/message.js'
+import { MessageBatch, messagesMeant, statusEvent } from '../messages/message-events.js'
+import type { MessageRepository } from '../messages/message-repository.js'
+import type { Session } from '../sessions/session.js'
+import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
+
+export interface EventStoringOptions {
+  db: Database
+  cursors: NodeCursorRepository
+  events: EventRepository
+  messages: MessageRepository
+  media: MediaRepository
+  sessions: SessionStatuses
+  clock: Clock
+  log: Logger
+}
+
+/** What following a node needs of sessions. */
+export interface SessionStatuses {
+  /** Deleted ones too. */
+  byIds: (tx: Transaction, ids: readonly SessionId[]) => Promise<Session[]>
+  idsOn: (tx: Transaction, nodeId: NodeId) => Promise<SessionId[]>
+  /** Writes what a node's event says of a session; null when it says nothing new of one that is there. */
+  apply: (tx: Transaction, nodeId: NodeId, event: NodeEvent) => Promise<{ numberChanged: boolean } | null>
+}
+
+/** What a stored batch changed, for those who wait for it. */
+export interface Stored {
+  messages: Message[]
+  events: StoredEvent[]
+  /** Files that are on the node only. */
+  hasFiles: boolean
+  sessionIds: SessionId[]
+}
+
+const nothing: Stored = { messages: [], events: [], hasFiles: false, sessionIds: [] }
+
+export class EventStoring {
+  constructor(private readonly options: EventStoringOptions) {}
+
+  /** Throws `conflict` (`lease_lost`) when another gateway follows the node by now. */
+  async store(lease: Lease, from: Cursor, events: readonly FollowedEvent[]): Promise<Stored> {
+    const last = events.at(-1)
+    if (!last) return nothing
+    const { db, cursors } = this.options
+    return db.write(async (tx) => {
+      const to = { epoch: last.epoch, position: last.position }
+      if (!(await cursors.advance(tx, lease, from, to))) throw leaseLost()
+      return this.apply(tx, lease, events)
+    })
+  }
+
+  /** Passes an event that cannot be stored as what it is. */
+  async storeUnreadable(lease: Lease, from: Cursor, event: FollowedEvent, why: string): Promise<Stored> {
+    const { unreadable: _, ...rest } = { unreadable: '', ...event }
+    return this.store(lease, from, [{ ...rest, unreadable: why }])
+  }
+
+  /** The node's log began anew: what became of messages that it had taken on in the old one is not known. */
+  async beginEpoch(lease: Lease, from: Cursor, to: Cursor): Promise<Stored> {
+    const { db, cursors, messages, sessions, clock } = this.options
+    return db.write(async (tx) => {
+      if (!(await cursors.advance(tx, lease, from, to))) throw leaseLost()
+      const ids = await sessions.idsOn(tx, lease.nodeId)
+      const unfinished = await messages.unfinishedOf(tx, ids, to.epoch)
+      const batch = new MessageBatch(unfinished)
+      const at = clock()
+      const told = unfinished.flatMap((message): NewEvent[] => {
+        const next = batch.move(message, { status: 'unknown', reason: 'outcome_unknown', at })
+        return next ? [statusEvent(next, at)] : []
+      })
+      await messages.change(tx, batch.changes())
+      await messages.addHistory(tx, batch.history)
+      const events = await this.options.events.add(tx, told, at)
+      return { messages: batch.touched(), events, hasFiles: false, sessionIds: [] }
+    })
+  }
+
+  private async apply(tx: Transaction, lease: Lease, followed: readonly FollowedEvent[]): Promise<Stored> {
+    const { messages, sessions, media, clock, log } = this.options
+    const ids = [...new Set(followed.map(({ sessionId }) => sessionId))]
+    const known = new Map((await sessions.byIds(tx, ids)).map((session) => [session.id, session]))
+    const mine = followed.filter((event) => {
+      const session = known.get(event.sessionId)
+      // A session that was never ours, or moved away: its node will learn so when it is next told to stop.
+      const ours = session?.tenantId === event.tenantId && session.nodeId === lease.nodeId
+      if (!ours) log.warn({ node: lease.nodeId, session: event.sessionId, event: event.id }, 'event.of_no_session')
+      return ours
+    })
+    const readable = mine.filter((event): event is NodeEvent => !('unreadable' in event))
+    const { ids: messageIds, keys } = messagesMeant(readable)
+    const loaded = [...(await messages.byIds(tx, messageIds)), ...(await messages.byWaIds(tx, keys))]
+    const batch = new MessageBatch(loaded, lease.nodeId)
+
+    const told: NewEvent[] = []
+    const changedSessions = new Set<SessionId>()
+    for (const event of mine) {
+      const { id, tenantId, sessionId, at, epoch, position } = event
+      const same = { id, tenantId, sessionId, at, source: { nodeId: lease.nodeId, epoch, position } }
+      if ('unreadable' in event) {
+        told.push({ ...same, type: 'event.unreadable', data: { problem: event.unreadable } })
+        continue
+      }
+      if (event.body.kind === 'session_status') {
+        const applied = await sessions.apply(tx, lease.nodeId, event)
+        if (!applied) continue
+        changedSessions.add(sessionId)
+        told.push({ ...same, type: `session.${event.body.session.status}`, data: sessionData(event.body) })
+        if (applied.numberChanged) told.push(...(await this.failForOldNumber(tx, batch, event)))
+        continue
+      }
+      const said = batch.apply(event)
+      if (said) told.push({ ...same, ...said })
+    }
+
+    await messages.add(tx, batch.added())
+    await messages.change(tx, batch.changes())
+    await messages.addHistory(tx, batch.history)
+    await media.addFromNode(tx, batch.files, clock())
+    const events = await this.options.events.add(tx, told, clock())
+    return { messages: batch.touched(), events, hasFiles: batch.files.length > 0, sessionIds: [...changedSessions] }
+  }
+
+  /** What was meant for the number before must not be sent from the new one. */
+  private async failForOldNumber(tx: Transaction, batch: MessageBatch, event: NodeEvent): Promise<NewEvent[]> {
+    const open = await this.options.messages.openOf(tx, event.sessionId)
+    return batch.learn(open).flatMap((message) => {
+      const next = batch.move(message, { status: 'failed', reason: 'number_changed', at: event.at })
+      return next ? [statusEvent(next, event.at)] : []
+    })
+  }
+}
+
+function sessionData({ session }: Extract<EventBody, { kind: 'session_status' }>) {
+  const { status, reason, detail, phone, lid, pushName } = session
+  return {
+    status,
+    ...(reason ? { reason } : {}),
+    ...(detail ? { detail } : {}),
+    ...(phone ? { phone: `+${phone}` } : {}),
+    ...(lid ? { lid } : {}),
+    ...(pushName ? { pushName } : {}),
+  }
+}
+
+function leaseLost(): AppError {
+  return new AppError('conflict', 'Another gateway follows this node.', { reason: 'lease_lost' })
+}

@@ -1,0 +1,100 @@
+import type { EntityManager } from 'typeorm'
+import type { Cursor, NodeId } from '../../proto/contract.js'
+import { isDuplicate } from '../db/database-errors.js'
+import type { Database } from '../db/database.js'
+import { nodeCursorTable } from './node-cursor-table.js'
+
+/** The right to follow a node, and where its log was read to. Whoever takes it next has a higher fence. */
+export interface Lease {
+  nodeId: NodeId
+  holder: string
+  fence: number
+}
+
+export class NodeCursorRepository {
+  constructor(private readonly db: Database) {}
+
+  /** ms since the epoch by the database's clock, which all gateways share. */
+  private get now(): string {
+    return this.db.dialect === 'mysql'
+      ? 'CAST(UNIX_TIMESTAMP(CURRENT_TIMESTAMP(3)) * 1000 AS SIGNED)'
+      : "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+  }
+
+  /** Takes a free lease, or one that ran out. On SQLite there is only one gateway, so it is always free. */
+  async acquire(nodeId: NodeId, holder: string, ttlMs: number): Promise<{ lease: Lease; cursor: Cursor } | null> {
+    await this.ensure(nodeId)
+    return this.db.write(async (tx) => {
+      const free =
+        this.db.dialect === 'sqlite' ? '1 = 1' : `(holder IS NULL OR holder = :holder OR lease_until < ${this.now})`
+      const { affected } = await tx
+        .createQueryBuilder()
+        .update(nodeCursorTable.tableName)
+        .set({ holder, fence: () => 'fence + 1', leaseUntil: () => `${this.now} + ${Number(ttlMs)}` })
+        .where(`node_id = :nodeId AND ${free}`, { nodeId, holder })
+        .execute()
+      if (affected !== 1) return null
+      const { fence, epoch, position } = await tx.findOneByOrFail(nodeCursorTable, { nodeId })
+      return { lease: { nodeId, holder, fence }, cursor: { epoch, position } }
+    })
+  }
+
+  /** False when another gateway took over. */
+  async renew(lease: Lease, ttlMs: number): Promise<boolean> {
+    const affected = await this.db.write((tx) =>
+      this.update(tx, lease, { leaseUntil: () => `${this.now} + ${Number(ttlMs)}`, heardAt: () => this.now }),
+    )
+    return affected === 1
+  }
+
+  async release(lease: Lease): Promise<void> {
+    await this.db.write((tx) => this.update(tx, lease, { holder: null, leaseUntil: null }))
+  }
+
+  /** Moves the cursor on. False when this lease is no longer ours, or the cursor is not where we left it. */
+  async advance(tx: EntityManager, lease: Lease, from: Cursor, to: Cursor): Promise<boolean> {
+    const { affected } = await tx
+      .createQueryBuilder()
+      .update(nodeCursorTable.tableName)
+      .set({ epoch: to.epoch, position: to.position })
+      .where('node_id = :nodeId AND holder = :holder AND fence = :fence AND epoch = :epoch AND position = :position', {
+        ...lease,
+        ...from,
+      })
+      .execute()
+    return affected === 1
+  }
+
+  /** How long ago the gateway that follows a node heard it. */
+  async heardAgoMs(nodeId: NodeId): Promise<number | null> {
+    const rows: { ago: string | number | null }[] = await this.db.read((reader) =>
+      reader.query(`SELECT ${this.now} - heard_at AS ago FROM node_cursors WHERE node_id = ?`, [nodeId]),
+    )
+    const ago = rows[0]?.ago ?? null
+    return ago === null ? null : Number(ago)
+  }
+
+  private async ensure(nodeId: NodeId): Promise<void> {
+    if (await this.db.read((reader) => reader.existsBy(nodeCursorTable, { nodeId }))) return
+    const row = { nodeId, epoch: '', position: 0, fence: 0, holder: null, leaseUntil: null, heardAt: null }
+    await this.db
+      .write((tx) => tx.insert(nodeCursorTable, row))
+      .catch((error: unknown) => {
+        if (!isDuplicate(error)) throw error
+      })
+  }
+
+  private async update(
+    tx: EntityManager,
+    { nodeId, holder, fence }: Lease,
+    values: Record<string, null | (() => string)>,
+  ): Promise<number | undefined> {
+    const { affected } = await tx
+      .createQueryBuilder()
+      .update(nodeCursorTable.tableName)
+      .set(values)
+      .where('node_id = :nodeId AND holder = :holder AND fence = :fence', { nodeId, holder, fence })
+      .execute()
+    return affected
+  }
+}
