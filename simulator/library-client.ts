@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import wweb, { type Client, type ClientOptions, type Message } from 'whatsapp-web.js'
-import type { Simulator } from './simulator.js'
+import type { Phone, Simulator } from './simulator.js'
 
 /** Everything offline, and only what a page needs. Without a sandbox only for root, who cannot have one. */
 const FLAGS = [
@@ -18,7 +18,7 @@ const FLAGS = [
 
 const EVENTS = `qr code authenticated auth_failure ready disconnected change_state loading_screen message message_create
   message_ack message_edit message_reaction message_revoke_everyone message_revoke_me media_uploaded unread_count
-  group_join group_leave group_update group_admin_changed incoming_call vote_update`.split(/\s+/)
+  group_join group_leave group_update group_admin_changed call vote_update`.split(/\s+/)
 
 interface Heard {
   name: string
@@ -46,7 +46,9 @@ export class LibraryClient {
       ...options,
     })
     for (const name of EVENTS) this.client.on(name, (...args: unknown[]) => this.#hear(name, args))
-    const client = this.client as unknown as { inject(): Promise<unknown> }
+    const client = this.client as unknown as { inject(): Promise<unknown>; initWebVersionCache(): Promise<void> }
+    // Reads each answer of the page for a cache that is off, and leaves it unhandled when the page has gone meanwhile.
+    client.initWebVersionCache = () => Promise.resolve()
     const inject = client.inject.bind(client)
     client.inject = () => this.#track(inject())
   }
@@ -126,6 +128,23 @@ export class LibraryClient {
     return work
   }
 }
+
+/** A client that is linked to this phone and ready, with a profile of its own. */
+export async function linkedClient(simulator: Simulator, phone: Phone, options: ClientOptions = {}) {
+  const profile = await newProfile()
+  const library = await new LibraryClient(simulator, profile.path, options).open()
+  await phone.scan(await library.qr())
+  await library.event('ready')
+  return Object.assign(library, {
+    profile: profile.path,
+    async end(): Promise<void> {
+      await library.close()
+      await profile.remove()
+    },
+  })
+}
+
+export type LinkedClient = Awaited<ReturnType<typeof linkedClient>>
 
 /** A folder for one browser profile, and how to be rid of it. */
 export async function newProfile(): Promise<{ path: string; remove(): Promise<void> }> {

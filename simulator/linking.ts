@@ -64,6 +64,14 @@ export class Linking {
     }))
   }
 
+  /** Replaces all QR codes now, or goes idle where the last one was shown. */
+  rotate(): void {
+    for (const [page, { timer }] of [...this.#waiting]) {
+      clearTimeout(timer)
+      this.#rotate(page)
+    }
+  }
+
   /** The phone reads a QR code. One that has been replaced meanwhile is refused, as it is by a phone. */
   scan(account: Account, qr: string): Device {
     const [ref] = qr.split(',')

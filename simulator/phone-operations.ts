@@ -47,6 +47,7 @@ export function phoneOperations(whatsapp: Whatsapp) {
     unregister: ({ number }: OfPhone) => accounts.unregister(number),
 
     waiting: () => linking.waitingPages(),
+    rotateQr: () => linking.rotate(),
     scan: ({ number, qr }: OfPhone & { qr: string }) => void linking.scan(accounts.get(number), qr),
     linkWithCode: ({ number, code }: OfPhone & { code: string }) =>
       void linking.linkWithCode(accounts.get(number), code),

@@ -37,6 +37,11 @@ export class SimulatorClient {
     return this.do('waiting')
   }
 
+  /** Replaces all QR codes now; a page that has shown its last one goes idle. */
+  rotateQr(): Promise<void> {
+    return this.do('rotateQr')
+  }
+
   /** What linked devices handed to WhatsApp, in order; the same message handed over twice is two lines. */
   wire(): Promise<WireLine[]> {
     return this.do('wire')

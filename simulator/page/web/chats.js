@@ -10,6 +10,11 @@ import { createWid, fromServer, toServer } from './wid.js'
 
 /** The messages of a chat that are in memory, by second; within one second in the order in which they were loaded. */
 class MsgsOfChat extends Collection {
+  /** The one that was there before all others. */
+  first() {
+    return super.getModelsArray()[0]
+  }
+
   getModelsArray() {
     return super.getModelsArray().sort((a, b) => a.t - b.t)
   }

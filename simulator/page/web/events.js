@@ -38,6 +38,23 @@ export class Events {
   }
 }
 
+/** Resolves once somebody listens to this event of this object: what is told before that, nobody hears. */
+export function untilHeard(target, name) {
+  return new Promise((resolve) => {
+    if (target.listensTo(name)) return resolve()
+    const on = target.on
+    const watched = function (names, handler) {
+      on.call(this, names, handler)
+      if (names.split(' ').includes(name)) {
+        delete target.on
+        resolve()
+      }
+      return this
+    }
+    Object.defineProperty(target, 'on', { value: watched, configurable: true })
+  })
+}
+
 function tableOf(target) {
   let table = handlers.get(target)
   if (!table) handlers.set(target, (table = new Map()))

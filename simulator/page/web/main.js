@@ -3,10 +3,11 @@ import { page } from './state.js'
 import { createWid, learnSiblings } from './wid.js'
 import { line } from './line.js'
 import { device } from './device.js'
-import { Conn, Socket, reportOfflineProgress, someoneWaitsForSync } from './socket.js'
+import { untilHeard } from './events.js'
+import { Conn, Socket, reportOfflineProgress } from './socket.js'
 import { acceptLink, waitForLink } from './linking.js'
 import { learnContacts } from './contacts.js'
-import { learnChat } from './chats.js'
+import { Chat, learnChat } from './chats.js'
 import { GroupMetadata } from './groups.js'
 import { addMessage } from './messages.js'
 import { restoreOutbox } from './sending.js'
@@ -67,12 +68,14 @@ function takeIn({ contacts, groups, chats }) {
 async function announceSync({ mode, delayMs }) {
   if (mode === 'never') return
   if (mode === 'early') return void Socket.set({ hasSynced: true })
-  await someoneWaitsForSync()
+  await untilHeard(Socket, 'change:hasSynced')
   reportOfflineProgress(50)
   if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
   reportOfflineProgress(100)
   if (mode === 'premature') repeatOnceInjected()
   Socket.set({ hasSynced: true })
+  // The last thing that whatsapp-web.js listens to; what is announced earlier would pass it by.
+  await untilHeard(Chat, 'change:unreadCount')
   await line.ask('synced')
 }
 

@@ -129,6 +129,7 @@ async function uploadMedia({ mediaObject, mediaType }) {
   const blob = cache.get(mediaObject.filehash)
   cache.delete(mediaObject.filehash)
   const { path } = await upload(blob, mediaType)
+  if (path === null) return {}
   return {
     mediaEntry: {
       mmsUrl: `https://mmg.whatsapp.net${path}`,

@@ -111,14 +111,19 @@ export function removeModel(model) {
   Msg.remove(model)
 }
 
+/** The earliest message of a chat that was loaded; seconds alone do not tell which of two was first. */
+const earliest = new WeakMap()
+
 async function loadEarlierMsgs({ chat }) {
   await faultIn('history')
-  const oldest = chat.msgs.getModelsArray()[0]
-  const messages = await line.ask('history', {
-    chat: toServer(chat.id),
-    before: oldest && { id: oldest.id.id, from: toServer(oldest.author ?? oldest.from) },
-  })
+  const before = earliest.get(chat) ?? refOf(chat.msgs.first())
+  const messages = await line.ask('history', { chat: toServer(chat.id), before })
+  if (messages.length > 0) earliest.set(chat, { id: messages[0].id, from: messages[0].from })
   return messages.map((message) => addMessage(message, { isNew: false }))
+}
+
+function refOf(model) {
+  return model && { id: model.id.id, from: toServer(model.author ?? model.from) }
 }
 
 defineAll({

@@ -25,7 +25,7 @@ const KEPT =
  */
 function addAndSendMsgToChat(chat, message) {
   const type = message.type === 'sticker' ? { mimetype: 'image/webp', ...message } : message
-  const entry = { wire: toWire(type), tried: false, settle: null }
+  const entry = { wire: toWire(type), asked: false, tried: false, settle: null }
   const attributes = Object.fromEntries(KEPT.filter((name) => name in type).map((name) => [name, type[name]]))
   const result = new Promise((resolve, reject) => Object.assign(entry, { settle: resolve, fail: reject }))
   const added = store(chat, attributes, entry)
@@ -44,8 +44,12 @@ async function store(chat, attributes, entry) {
   return addModel(chat, entry.model)
 }
 
+/** True while it is being found out what the server has got: nothing may overtake what waited. */
+let resuming = false
+
 async function handOver(entry) {
-  if (!line.isUp) return
+  if (!line.isUp || resuming || entry.asked) return
+  entry.asked = true
   entry.tried = true
   try {
     settle(entry, await line.ask('send', entry.wire))
@@ -67,17 +71,21 @@ function settle(entry, { ack, at }) {
 
 /** After the line was down: what the server has got is settled, the rest goes out, each once and in order. */
 async function resume() {
-  const entries = [...outbox.values()]
-  if (entries.length === 0) return
-  const known = await line.ask('known', { messages: entries.filter(({ tried }) => tried).map(({ wire }) => wire) })
-  for (const entry of entries) {
+  const tried = [...outbox.values()].filter((entry) => entry.tried)
+  resuming = true
+  const known = tried.length > 0 ? await line.ask('known', { messages: tried.map(({ wire }) => wire) }) : {}
+  resuming = false
+  for (const entry of [...outbox.values()].filter(({ model }) => model)) {
     const answer = known[entry.wire.id]
-    if (answer) settle(entry, answer)
-    else void handOver(entry)
+    if (!answer) void handOver(entry)
+    else if (answer.ack !== 0) settle(entry, answer)
   }
 }
 
 line.on('up', () => void resume())
+line.on('down', () => {
+  for (const entry of outbox.values()) entry.asked = false
+})
 
 /** Brings back what an earlier load of the page had stored and not handed over; it goes out under its own id. */
 export async function restoreOutbox() {
@@ -90,7 +98,7 @@ export async function restoreOutbox() {
     if (!(await chatIsOpen(wire.chat))) continue
     const from = page.me.phone.toString()
     const model = addMessage({ ...wire, from, fromMe: true, at, ack: 0 }, { isNew: false })
-    const entry = { key, wire, model, tried: false, settle() {}, fail() {} }
+    const entry = { key, wire, model, asked: false, tried: false, settle() {}, fail() {} }
     outbox.set(keyOf({ ...wire, from, fromMe: true }).toString(), entry)
     void handOver(entry)
   }

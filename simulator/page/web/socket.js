@@ -54,22 +54,6 @@ export function leave(reason) {
   location.assign(`/?post_logout=1&logout_reason=${reason}`)
 }
 
-/** Resolves once somebody listens to `change:hasSynced`: a flip that nobody hears never leads to `ready`. */
-export function someoneWaitsForSync() {
-  return new Promise((resolve) => {
-    if (Socket.listensTo('change:hasSynced')) return resolve()
-    const on = Socket.on
-    Socket.on = function (names, handler) {
-      on.call(this, names, handler)
-      if (!names.split(' ').includes('change:hasSynced')) return this
-      delete this.on
-      resolve()
-      return this
-    }
-    Object.defineProperty(Socket, 'on', { enumerable: false })
-  })
-}
-
 defineAll({
   WAWebSocketModel: { Socket },
   WAWebConnModel: { Conn },
