@@ -99,7 +99,7 @@ export class Sending {
     }
     if (record) return { outcome: 'dispatched' }
     if (problem === undefined) return { outcome: 'failed', reason: 'chat_not_found' }
-    return { outcome: 'failed', reason: refusal(content, problem), error: oneLine(problem) }
+    return { outcome: 'failed', reason: refusal(chatId, content, problem), error: oneLine(problem) }
   }
 
   /**
@@ -171,8 +171,8 @@ function beforeDispatch(thrown: unknown): SendOutcome {
   return { outcome: 'unknown', reason: 'outcome_unknown', error: oneLine(thrown) }
 }
 
-function refusal(content: Content, problem: unknown): Reason {
-  if (/No LID for user/.test(String(problem))) return 'not_on_whatsapp'
+function refusal(chatId: string, content: Content, problem: unknown): Reason {
+  if (/No LID for user/.test(String(problem))) return chatId.endsWith('@g.us') ? 'chat_not_found' : 'not_on_whatsapp'
   return content.type in mediaKinds ? 'media_rejected' : 'send_failed'
 }
 

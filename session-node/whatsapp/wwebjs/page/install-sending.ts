@@ -35,6 +35,7 @@ export function installSending(): void {
         if (record.stage === 'dispatched') record.stage = 'stored'
       },
       (thrown) => {
+        if (record.stage === 'server') return
         record.stage = 'error'
         record.error = String(thrown)
       },

@@ -1,0 +1,152 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mediaOf } from '../../../proto/contract.js'
+import { PICTURE, VOICE } from '../../../simulator/fixtures.js'
+import { createSimulator, type Draft, type KeyShape, type Phone } from '../../../simulator/simulator.js'
+import { createHarness, outgoing, text, type Harness, type TestClient } from './wwebjs-harness.js'
+
+const shapes: { keyShape: KeyShape; addressing: 'c.us' | 'lid' }[] = [
+  { keyShape: '_serialized', addressing: 'lid' },
+  { keyShape: '$1', addressing: 'c.us' },
+]
+
+describe.each(shapes)('what a session with keys as $keyShape and chats by $addressing hears', (shape) => {
+  const simulator = createSimulator(shape)
+  let harness: Harness
+  let session: TestClient
+  let anna: Phone
+  let ben: Phone
+
+  beforeAll(async () => {
+    await simulator.start()
+    harness = await createHarness(simulator.chromiumArgs())
+    anna = await simulator.whatsapp.phone('4915111111111', { name: 'Anna' })
+    ben = await simulator.whatsapp.phone('4915122222222', { name: 'Ben' })
+    session = harness.client()
+    await session.client.start()
+    await anna.scan((await session.next('qr')).qr)
+    await session.next('connected')
+  })
+
+  afterAll(async () => {
+    await harness.end()
+    await simulator.stop()
+  })
+
+  async function receive(draft: Draft) {
+    const sent = await ben.send(anna.id, draft)
+    return session.body('message_received', ({ waMessageId }) => waMessageId === sent.id)
+  }
+
+  async function bytesOf({ content }: Awaited<ReturnType<typeof receive>>): Promise<string> {
+    const media = mediaOf(content)
+    expect(media?.missing).toBeUndefined()
+    return readFile(await harness.media.pathOf(media?.sha256 ?? ''), 'base64')
+  }
+
+  it('is a text with its sender, chat and time', async () => {
+    const got = await receive({ type: 'text', body: 'hi 👋', at: 1_790_000_000_000 })
+    expect(got).toMatchObject({
+      chatId: ben.id,
+      from: ben.id,
+      to: anna.id,
+      fromPhone: '4915122222222',
+      fromName: 'Ben',
+      origin: 'contact',
+      content: text('hi 👋'),
+      mentions: [],
+      sentAt: 1_790_000_000_000,
+    })
+  })
+
+  it('is media of every kind, told at once, with the bytes that were sent', async () => {
+    const film = { base64: Buffer.from('a film').toString('base64'), mimetype: 'video/mp4', seconds: 7 }
+    const sheet = { base64: Buffer.from('%PDF-1.4').toString('base64'), mimetype: 'application/pdf', filename: 'a.pdf' }
+    const drafts: Draft[] = [
+      { type: 'image', media: PICTURE, caption: 'a dot' },
+      { type: 'video', media: film, caption: 'film' },
+      { type: 'audio', media: VOICE },
+      { type: 'voice', media: VOICE },
+      { type: 'document', media: sheet, caption: 'the sheet' },
+      { type: 'sticker', media: { ...PICTURE, mimetype: 'image/webp' } },
+    ]
+    for (const draft of drafts) {
+      const got = await receive(draft)
+      expect(got.content.type).toBe(draft.type)
+      expect(await bytesOf(got)).toBe('media' in draft ? draft.media.base64 : '')
+    }
+    const documents = session.bodies('message_received').map(({ content }) => content)
+    expect(documents.find(({ type }) => type === 'document')).toMatchObject({
+      document: { filename: 'a.pdf', mimetype: 'application/pdf', caption: 'the sheet', size: 8 },
+    })
+    expect(documents.find(({ type }) => type === 'video')).toMatchObject({ video: { seconds: 7, caption: 'film' } })
+  })
+
+  it('is a large file in pieces', async () => {
+    const large = Buffer.alloc(5 * 2 ** 20 + 17, 'switchboard')
+    const got = await receive({ type: 'document', media: { base64: large.toString('base64'), mimetype: 'text/plain' } })
+    expect(await bytesOf(got)).toBe(large.toString('base64'))
+  })
+
+  it('is a message without its file when WhatsApp no longer has it', async () => {
+    await simulator.whatsapp.fault({ op: 'download', mode: 'null' })
+    const media = { base64: Buffer.from('gone').toString('base64'), mimetype: 'text/plain' }
+    const { content } = await receive({ type: 'document', media })
+    await expect(harness.media.pathOf(mediaOf(content)?.sha256 ?? '')).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('is a location, a contact, a poll', async () => {
+    const place = { latitude: 52.5, longitude: 13.4, name: 'Office', address: 'Main St 1' }
+    expect((await receive({ type: 'location', ...place })).content).toEqual({ type: 'location', location: place })
+    const cleo = await receive({ type: 'contacts', contacts: [{ name: 'Cleo', number: '4915133333333' }] })
+    expect(cleo.content).toMatchObject({ contacts: [{ name: 'Cleo', phones: ['+4915133333333'] }] })
+    const poll = { question: 'Lunch?', options: ['yes', 'no'], multiple: true }
+    expect((await receive({ type: 'poll', ...poll })).content).toEqual({ type: 'poll', poll })
+  })
+
+  it('is a reply with mentions', async () => {
+    const mine = outgoing(ben.id, text('who?'))
+    await session.client.send(mine)
+    await ben.message(({ id }) => id === mine.waMessageId)
+    const got = await receive({
+      type: 'text',
+      body: 'you @4915111111111',
+      quoted: mine.waMessageId,
+      mentions: [anna.id],
+    })
+    expect(got.replyTo).toBe(mine.waMessageId)
+    expect(got.mentions).toHaveLength(1)
+  })
+
+  it('is an edit, a reaction, a deletion, a call', async () => {
+    const sent = await ben.sendText(anna.id, 'helo')
+    const { waMessageId } = await session.body('message_received', (body) => body.waMessageId === sent.id)
+    await ben.edit(sent, 'hello')
+    expect(await session.body('message_edited')).toEqual({
+      kind: 'message_edited',
+      waMessageId,
+      chatId: ben.id,
+      body: 'hello',
+    })
+    await ben.react(sent, '🎉')
+    expect(await session.body('message_reaction')).toEqual({
+      kind: 'message_reaction',
+      waMessageId,
+      chatId: ben.id,
+      from: ben.id,
+      fromPhone: '4915122222222',
+      emoji: '🎉',
+    })
+    await ben.revoke(sent)
+    expect(await session.body('message_deleted')).toMatchObject({ waMessageId, chatId: ben.id })
+    await ben.call(anna.id, { video: true })
+    expect(await session.body('call')).toMatchObject({ from: ben.id, fromPhone: '4915122222222', video: true })
+  })
+
+  it('is what was typed on the phone, apart from what was sent here', async () => {
+    const typed = await anna.sendText(ben.id, 'typed')
+    const got = await session.body('message_received', ({ waMessageId }) => waMessageId === typed.id)
+    expect(got).toMatchObject({ origin: 'phone', chatId: ben.id, from: anna.id, to: ben.id })
+    expect(session.bodies('message_received').filter(({ origin }) => origin === 'phone')).toHaveLength(1)
+  })
+})
