@@ -10,9 +10,6 @@ import type { Table } from './table.js'
 /** SQLite binds at most 32,766 values. */
 const MAX_VALUES = 30_000
 
-/** An open transaction, for those who pass it on and know no TypeORM. */
-export type Transaction = EntityManager
-
 interface Mapped {
   column: ColumnMetadata
   name: string

@@ -8,7 +8,7 @@ import type { Direction, Message, StatusChange } from './message.js'
 import { type MessageHistoryRow, type MessageRow, messageHistoryTable, messageTable } from './message-table.js'
 
 export interface MessageFilter {
-  sessionId?: SessionId | undefined
+  sessionIds?: readonly SessionId[] | undefined
   chatId?: string | undefined
   direction?: Direction | undefined
   status?: MessageStatus | undefined
@@ -119,9 +119,10 @@ export class MessageRepository {
     filter: MessageFilter,
     { limit, before }: { limit: number; before: number | undefined },
   ): Promise<Placed[]> {
-    const conditions: [sql: string, value: unknown][] = [['tenant_id = ?', tenantId]]
-    const { sessionId, chatId, direction, status, type, since, until } = filter
-    if (sessionId) conditions.push(['session_id = ?', sessionId])
+    const conditions: [sql: string, ...values: unknown[]][] = [['tenant_id = ?', tenantId]]
+    const { sessionIds, chatId, direction, status, type, since, until } = filter
+    if (sessionIds?.length === 0) return []
+    if (sessionIds) conditions.push([`session_id IN ${inList(sessionIds)}`, ...sessionIds])
     if (chatId) conditions.push(['chat_id = ?', chatId])
     if (direction) conditions.push(['direction = ?', direction])
     if (status) conditions.push(['status = ?', status])
@@ -130,7 +131,7 @@ export class MessageRepository {
     if (until !== undefined) conditions.push(['created_at < ?', timeValue(this.db.dialect, until)])
     if (before !== undefined) conditions.push(['position < ?', before])
     const where = conditions.map(([sql]) => sql).join(' AND ')
-    const values = conditions.map(([, value]) => value)
+    const values = conditions.flatMap(([, ...given]) => given)
     const condition = `WHERE ${where} ORDER BY position DESC LIMIT ${Number(limit)}`
     const rows = await this.read(condition, values)
     return rows.map((row) => ({ message: toMessage(row), position: row.position }))

@@ -7,7 +7,10 @@ import type { Clock } from '../../runtime/clock.js'
 import { isId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
 import type { Database } from '../db/database.js'
+import { JoinedReads } from '../db/joined-reads.js'
+import { mayUse } from '../http/authenticate.js'
 import type { Session } from '../sessions/session.js'
+import type { ApiKey } from '../tenants/api-key.js'
 import { isSettled, type Message, moved, type StatusChange } from './message.js'
 import { type DraftContext, draftMessage } from './message-draft.js'
 import type { MessageNews } from './message-news.js'
@@ -22,7 +25,7 @@ export interface MessagesOptions {
   directory: Pick<NodeDirectory, 'get'>
   sessions: {
     /** Throws `not_found`. */
-    get: (tenantId: TenantId, ref: string) => Promise<Session>
+    get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session>
     /** Deleted ones too: their messages stay. */
     find: (id: SessionId) => Promise<Session | null>
   }
@@ -31,7 +34,14 @@ export interface MessagesOptions {
   clock: Clock
 }
 
+/** Who asks: a tenant, by one of its keys. */
+export interface Caller {
+  tenantId: TenantId
+  key: ApiKey
+}
+
 export class Messages {
+  private readonly sessionReads = new JoinedReads<Session>()
   private readonly acceptor: Coalescer<Message, undefined>
   private readonly stopping = new AbortController()
 
@@ -56,8 +66,8 @@ export class Messages {
    * Takes a message on: it is stored when this resolves. Throws `not_ready` while the session waits for a person, and
    * what `draftMessage` throws.
    */
-  async accept(tenantId: TenantId, ref: string, request: MessageRequest): Promise<Message> {
-    const session = await this.options.sessions.get(tenantId, ref)
+  async accept(caller: Caller, ref: string, request: MessageRequest): Promise<Message> {
+    const session = await this.session(caller, ref)
     if (!takesMessages(session.status)) {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
     }
@@ -88,9 +98,10 @@ export class Messages {
   }
 
   /** Throws `not_found`. */
-  async get(tenantId: TenantId, id: string): Promise<Message> {
+  async get({ tenantId, key }: Caller, id: string): Promise<Message> {
     const message = isId('msg', id) ? await this.options.repository.find(tenantId, id) : null
-    if (!message) throw new AppError('not_found', 'There is no such message.', { reason: 'message_not_found' })
+    if (!message || !mayUse(key, message.sessionId))
+      throw new AppError('not_found', 'There is no such message.', { reason: 'message_not_found' })
     return message
   }
 
@@ -99,31 +110,41 @@ export class Messages {
   }
 
   async list(
-    tenantId: TenantId,
-    filter: Omit<MessageFilter, 'sessionId'> & { session?: string | undefined },
+    caller: Caller,
+    filter: Omit<MessageFilter, 'sessionIds'> & { session?: string | undefined },
     page: { limit: number; before: number | undefined },
   ): Promise<Placed[]> {
     const { session, ...same } = filter
-    const sessionId = session === undefined ? undefined : (await this.options.sessions.get(tenantId, session)).id
-    return this.options.repository.list(tenantId, { ...same, sessionId }, page)
+    const named = session === undefined ? undefined : await this.session(caller, session)
+    const allowed = caller.key.sessions.includes('*') ? undefined : (caller.key.sessions as SessionId[])
+    const sessionIds = named ? [named.id] : allowed
+    return this.options.repository.list(caller.tenantId, { ...same, sessionIds }, page)
   }
 
   /**
    * Takes a message back that has not been sent. Throws `not_found`, `conflict` (`already_sent`), and `unavailable` when
    * the node is away and may have it: then nothing changes.
    */
-  async cancel(tenantId: TenantId, id: string): Promise<Message> {
-    const message = await this.get(tenantId, id)
+  async cancel(caller: Caller, id: string): Promise<Message> {
+    const message = await this.get(caller, id)
     if (message.direction !== 'out' || message.status !== 'pending') throw alreadySent(message)
     const session = await this.options.sessions.find(message.sessionId)
-    if (!message.offered && (await this.fail(message, 'unoffered'))) return this.get(tenantId, id)
+    if (!message.offered && (await this.fail(message, 'unoffered'))) return this.get(caller, id)
     if (session) {
       const node = this.options.directory.get(session.nodeId)
       const { cancelled } = await node.call('CancelMessage', { sessionId: message.sessionId, messageId: message.id })
-      if (!cancelled) throw alreadySent(await this.get(tenantId, id))
+      if (!cancelled) throw alreadySent(await this.get(caller, id))
     }
     await this.fail(message, 'pending')
-    return this.get(tenantId, id)
+    return this.get(caller, id)
+  }
+
+  /** Throws `not_found`, also for one that this key is not for. */
+  private async session({ tenantId, key }: Caller, ref: string): Promise<Session> {
+    const { sessions } = this.options
+    const session = await this.sessionReads.read(`${tenantId} ${ref}`, () => sessions.get(tenantId, ref))
+    // Says "not found" in the words of sessions.
+    return mayUse(key, session.id) ? session : sessions.get(tenantId, ref, key)
   }
 
   private async fail(message: Message, which: 'unoffered' | 'pending'): Promise<boolean> {
@@ -144,9 +165,9 @@ export class Messages {
   }
 
   /** Throws `invalid` (`invalid_number`), `not_ready` and `unavailable`. */
-  async checkNumber(tenantId: TenantId, ref: string, phone: string) {
+  async checkNumber(caller: Caller, ref: string, phone: string) {
     const digits = phoneDigits(phone)
-    const session = await this.options.sessions.get(tenantId, ref)
+    const session = await this.session(caller, ref)
     if (session.status !== 'connected') {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status}; numbers are asked for online.`)
     }

@@ -1,18 +1,17 @@
 /** Stores what a node reports: events, what they mean for sessions and messages, and the cursor, in one transaction. */
-import type { Cursor, EventBody, NodeEvent, NodeId, SessionId } from '../../proto/contract.js'
+import type { Cursor, EventBody, NodeEvent, SessionId } from '../../proto/contract.js'
 import type { FollowedEvent } from '../../proto/node-client.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
-import type { Database } from '../db/database.js'
-import type { Transaction } from '../db/rows.js'
+import type { Database, Tx } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
 import type { NewEvent, StoredEvent } from '../events/event.js'
 import type { MediaRepository } from '../media/media-repository.js'
 import type { Message } from '../messages/message.js'
 import { MessageBatch, messagesMeant, statusEvent } from '../messages/message-events.js'
 import type { MessageRepository } from '../messages/message-repository.js'
-import type { Session } from '../sessions/session.js'
+import type { SessionEvents } from '../sessions/session-events.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
 
 export interface EventStoringOptions {
@@ -21,18 +20,9 @@ export interface EventStoringOptions {
   events: EventRepository
   messages: MessageRepository
   media: MediaRepository
-  sessions: SessionStatuses
+  sessions: SessionEvents
   clock: Clock
   log: Logger
-}
-
-/** What following a node needs of sessions. */
-export interface SessionStatuses {
-  /** Deleted ones too. */
-  byIds: (tx: Transaction, ids: readonly SessionId[]) => Promise<Session[]>
-  idsOn: (tx: Transaction, nodeId: NodeId) => Promise<SessionId[]>
-  /** Writes what a node's event says of a session; null when it says nothing new of one that is there. */
-  apply: (tx: Transaction, nodeId: NodeId, event: NodeEvent) => Promise<{ numberChanged: boolean } | null>
 }
 
 /** What a stored batch changed, for those who wait for it. */
@@ -87,7 +77,7 @@ export class EventStoring {
     })
   }
 
-  private async apply(tx: Transaction, lease: Lease, followed: readonly FollowedEvent[]): Promise<Stored> {
+  private async apply(tx: Tx, lease: Lease, followed: readonly FollowedEvent[]): Promise<Stored> {
     const { messages, sessions, media, clock, log } = this.options
     const ids = [...new Set(followed.map(({ sessionId }) => sessionId))]
     const known = new Map((await sessions.byIds(tx, ids)).map((session) => [session.id, session]))
@@ -133,7 +123,7 @@ export class EventStoring {
   }
 
   /** What was meant for the number before must not be sent from the new one. */
-  private async failForOldNumber(tx: Transaction, batch: MessageBatch, event: NodeEvent): Promise<NewEvent[]> {
+  private async failForOldNumber(tx: Tx, batch: MessageBatch, event: NodeEvent): Promise<NewEvent[]> {
     const open = await this.options.messages.openOf(tx, event.sessionId)
     return batch.learn(open).flatMap((message) => {
       const next = batch.move(message, { status: 'failed', reason: 'number_changed', at: event.at })

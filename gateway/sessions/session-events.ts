@@ -31,6 +31,16 @@ export class SessionEvents {
     return { session: { ...before, ...change }, numberChanged }
   }
 
+  /** Deleted ones too. */
+  byIds(tx: Tx, ids: readonly SessionId[]): Promise<Session[]> {
+    return this.repository.byIds(tx, ids)
+  }
+
+  /** Those that a node has, deleted ones not. */
+  idsOn(tx: Tx, nodeId: NodeId): Promise<SessionId[]> {
+    return this.repository.idsOn(tx, nodeId)
+  }
+
   /** The next `count` sequence numbers of a session: the first of them; undefined when there is no such session. */
   takeSequence(tx: Tx, sessionId: SessionId, count = 1): Promise<number | undefined> {
     return this.repository.takeSequence(tx, sessionId, count)

@@ -1,4 +1,4 @@
-import { Brackets, type EntityManager, IsNull, Not } from 'typeorm'
+import { Brackets, type EntityManager, In, IsNull, Not } from 'typeorm'
 import type { NodeId, SessionId, SessionStatus, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
@@ -81,6 +81,15 @@ export class SessionRepository {
         .getRawMany<{ nodeId: NodeId }>(),
     )
     return rows.map(({ nodeId }) => nodeId)
+  }
+
+  async byIds(tx: EntityManager, ids: readonly SessionId[]): Promise<Session[]> {
+    return ids.length === 0 ? [] : tx.findBy(sessionTable, { id: In([...ids]) })
+  }
+
+  async idsOn(tx: EntityManager, nodeId: NodeId): Promise<SessionId[]> {
+    const rows = await tx.find(sessionTable, { where: { nodeId, liveName: Not(IsNull()) }, select: { id: true } })
+    return rows.map(({ id }) => id)
   }
 
   findIn(tx: EntityManager, id: SessionId): Promise<Session | null> {
