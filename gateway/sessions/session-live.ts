@@ -1,0 +1,142 @@
+import type { QrShown, SessionId, SessionStatus, WatchItem } from '../../proto/contract.js'
+import { explain } from '../../proto/reasons.js'
+import { AppError } from '../../runtime/app-error.js'
+import { type Clock, sleep } from '../../runtime/clock.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Session } from './session.js'
+import { isNodeAway, type SessionNode } from './session-node.js'
+
+/** What somebody who waits to scan sees. */
+export interface LinkView {
+  status: SessionStatus
+  reason?: string
+  detail?: string
+  phone?: string
+  pushName?: string
+  qr?: { text: string; expiresAt: number }
+}
+
+/** Statuses in which no QR comes by itself. */
+const settled: readonly SessionStatus[] = ['connected', 'stopped', 'logged_out', 'failed']
+const AGAIN_MS = 1_000
+
+/** Follows one session at its node, live: QR codes exist nowhere else. */
+export class SessionLive {
+  constructor(
+    private readonly node: SessionNode,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /** The view now, and each time it changes, until the signal fires. A node that is away is waited for. */
+  async *views(session: Session, signal: AbortSignal): AsyncGenerator<LinkView> {
+    let shown = ''
+    while (!signal.aborted) {
+      try {
+        for await (const view of this.watch(session, signal)) {
+          const text = JSON.stringify(view)
+          if (text !== shown) yield view
+          shown = text
+        }
+      } catch (err) {
+        if (signal.aborted) return
+        if (!isNodeAway(err)) throw err
+        this.log.debug({ err, session: session.id }, 'session.watch_lost')
+        const away: LinkView = {
+          status: 'disconnected',
+          reason: 'node_unreachable',
+          detail: explain('node_unreachable'),
+        }
+        const text = JSON.stringify(away)
+        if (text !== shown) yield away
+        shown = text
+        await sleep(AGAIN_MS, signal)
+      }
+    }
+  }
+
+  /**
+   * The first view that has a QR, or in which none will come; undefined when neither is so in time. Throws
+   * `unavailable` when the node is away.
+   */
+  async settledView(session: Session, waitMs: number): Promise<LinkView | undefined> {
+    const ending = new AbortController()
+    const timer = setTimeout(() => ending.abort(), waitMs)
+    try {
+      for await (const view of this.watch(session, ending.signal)) {
+        if (view.qr || settled.includes(view.status)) return view
+      }
+      return undefined
+    } finally {
+      clearTimeout(timer)
+      ending.abort()
+    }
+  }
+
+  private async *watch(session: Session, signal: AbortSignal): AsyncGenerator<LinkView> {
+    let view: LinkView = { status: session.status }
+    const client = this.node.client(session.nodeId)
+    for await (const item of client.watch({ sessionIds: [session.id], signal })) {
+      const next = viewAfter(view, item, session.id, this.clock())
+      if (!next) continue
+      view = next
+      yield view
+    }
+  }
+}
+
+function viewAfter(view: LinkView, item: WatchItem, id: SessionId, now: number): LinkView | undefined {
+  switch (item.kind) {
+    case 'snapshot': {
+      const session = item.sessions.find((known) => known.id === id)
+      const qr = item.qrs.find(({ sessionId }) => sessionId === id)
+      return { ...(session ? statusView(session) : view), ...qrView(qr, now) }
+    }
+    case 'event': {
+      if (item.event.sessionId !== id || !('body' in item.event) || item.event.body.kind !== 'session_status')
+        return undefined
+      const next = statusView(item.event.body.session)
+      return { ...next, ...(view.qr && next.status === 'qr_pending' ? { qr: view.qr } : {}) }
+    }
+    case 'qr': {
+      if (item.qr.sessionId !== id) return undefined
+      const { qr: _, ...same } = view
+      return { ...same, ...qrView(item.qr, now) }
+    }
+    default:
+      return undefined
+  }
+}
+
+function statusView({ status, reason, detail, phone, pushName }: Omit<LinkView, 'qr'>): LinkView {
+  const said = detail ?? (reason === undefined ? undefined : explain(reason))
+  return {
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(said === undefined ? {} : { detail: said }),
+    ...(phone === undefined ? {} : { phone: `+${phone}` }),
+    ...(pushName === undefined ? {} : { pushName }),
+  }
+}
+
+function qrView(shown: QrShown | undefined, now: number): Pick<LinkView, 'qr'> {
+  if (!shown || shown.qr === '' || shown.expiresAt <= now) return {}
+  return { qr: { text: shown.qr, expiresAt: shown.expiresAt } }
+}
+
+/** Why there is no QR to show. */
+export function noQr(session: Session, view: LinkView | undefined): AppError {
+  if (!view) {
+    return new AppError('not_ready', `The session ${session.name} is still starting; its QR code is not there yet.`, {
+      reason: 'qr_not_ready',
+      retryAfterMs: 2_000,
+    })
+  }
+  if (view.status === 'connected') {
+    return new AppError('conflict', `The session ${session.name} is linked already.`, { reason: 'already_linked' })
+  }
+  const why = view.detail ?? (view.reason === undefined ? '' : explain(view.reason))
+  return new AppError('not_ready', `The session ${session.name} is ${view.status} and has no QR code. ${why}`.trim(), {
+    reason: 'qr_not_available',
+  })
+}

@@ -1,0 +1,63 @@
+import Router from '@koa/router'
+import { AppError } from '../../runtime/app-error.js'
+import { allow } from '../http/authenticate.js'
+import type { ApiRouter, ApiState } from '../http/context.js'
+import { readJson } from '../http/json-body.js'
+import { parse, parseOptional } from '../http/parse.js'
+import type { QrImages } from './qr-image.js'
+import { shownQr } from './qr-routes.js'
+import { isSessionId, type Session } from './session.js'
+import type { SessionLive } from './session-live.js'
+import { CreateSession, InitSession, ShortPath } from './session-requests.js'
+import type { Sessions } from './sessions.js'
+
+/** Starting a real browser takes its time. */
+const WAIT_MS = 60_000
+
+/** For people who have one number and want the answer at once. Each calls what the long path calls. */
+export function shortSessionRoutes({
+  sessions,
+  live,
+  images,
+}: {
+  sessions: Sessions
+  live: SessionLive
+  images: QrImages
+}): ApiRouter {
+  const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
+
+  router.post('/init', allow('sessions:write'), async (ctx) => {
+    const { session: ref, engine } = parseOptional(InitSession, await readJson(ctx))
+    const { tenantId, key } = ctx.state
+    const known = await sessions.get(tenantId, ref, key).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'not_found' && !isSessionId(ref)) return undefined
+      throw error
+    })
+    const session = known
+      ? await sessions.start(known)
+      : await sessions.create(tenantId, parse(CreateSession, { name: ref, engine }))
+    ctx.body = await withQr(session)
+  })
+
+  router.get('/status', allow('sessions:read'), async (ctx) => {
+    const { session: ref } = parse(ShortPath, ctx.query)
+    ctx.body = sessions.shown(await sessions.get(ctx.state.tenantId, ref, ctx.state.key))
+  })
+
+  // The link stays: `init` brings the session back without a new QR.
+  router.post('/disconnect', allow('sessions:write'), async (ctx) => {
+    const { session: ref } = parseOptional(ShortPath, await readJson(ctx))
+    ctx.body = sessions.shown(await sessions.stop(await sessions.get(ctx.state.tenantId, ref, ctx.state.key)))
+  })
+
+  /** The session with its QR, once there is one; without when it needs none, or is still starting at the limit. */
+  async function withQr(session: Session) {
+    const view = await live.settledView(session, WAIT_MS)
+    const shown = sessions.shown(session)
+    if (!view) return { session: shown }
+    const { qr, ...state } = view
+    return { session: { ...shown, ...state }, ...(qr ? await shownQr(qr, images) : {}) }
+  }
+
+  return router
+}
