@@ -21,12 +21,14 @@ import { Sessions } from './sessions/sessions.js'
 import type { MakeClient } from './sessions/session-world.js'
 import { defaultTiming } from './sessions/timing.js'
 import { createEngines } from './whatsapp/engines.js'
+import type { ClientOptions } from './whatsapp/whatsapp-client.js'
 
 /** What a test replaces. */
 export interface Outside {
   log: Logger
   clock: Clock
-  makeClient?: MakeClient
+  /** Makes the client of a session; `usual` is how it is made otherwise. */
+  makeClient?: (options: ClientOptions, usual: MakeClient) => ReturnType<MakeClient>
 }
 
 export interface SessionNode extends Service {
@@ -49,7 +51,8 @@ export function createSessionNode(config: SessionNodeConfig, { log, clock, makeC
     ...{ journal, events, sends, outcomes, media, profiles, qrChanged, timing, clock, log },
     rows: new SessionRows(journal),
     gate: new LaunchGate(timing.launchesAtOnce, timing.launchGapMs),
-    makeClient: makeClient ?? engines.makeClient,
+    makeClient: (options: ClientOptions) =>
+      makeClient ? makeClient(options, engines.makeClient) : engines.makeClient(options),
   }
   const sessions = new Sessions(world, config)
   const streams = new EventStreams({ events, sessions, qrChanged, heartbeatMs: timing.heartbeatMs, clock, log })

@@ -148,7 +148,6 @@ export class Session {
   delete(): Promise<void> {
     return this.command(
       async () => {
-        if (this.gone) return
         await this.state.update({ wanted: 'stopped' })
         this.supervisor.discardProfile()
         await this.supervisor.end()
@@ -166,6 +165,7 @@ export class Session {
 
   /** What may change while it runs. */
   async update(changes: Partial<Pick<SessionRecord, 'name' | 'pacing' | 'sandbox'>>): Promise<void> {
+    if (this.gone) return
     await this.state.update(changes)
     this.dispatcher.wake()
   }
@@ -197,7 +197,7 @@ export class Session {
       if (this.closed) {
         throw new AppError('unavailable', 'The session node is shutting down.', { reason: 'node_stopping' })
       }
-      if (always || ticket === this.accepted) await work()
+      if (!this.gone && (always || ticket === this.accepted)) await work()
     })
   }
 

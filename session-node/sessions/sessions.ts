@@ -73,10 +73,12 @@ export class Sessions implements Service {
       this.checkSame(session.record, order)
       if (!session.active) this.checkCapacity(order)
       const { name, pacing, sandbox } = order
-      await session.update({ name, pacing, ...(sandbox ? { sandbox } : {}) })
-      await (restart ? session.restart() : session.start())
-      // Deleted while we waited for our turn: this is a new session of that id.
+      // The command is accepted now, not when the update is written: its order with others is that of the calls.
+      const command = restart ? session.restart() : session.start()
+      await Promise.all([session.update({ name, pacing, ...(sandbox ? { sandbox } : {}) }), command])
       if (!session.deleted) return session.view()
+      // Deleted while we waited for our turn: this is a new session of that id.
+      this.forget(session)
     }
   }
 
@@ -84,7 +86,7 @@ export class Sessions implements Service {
     const session = this.known.get(id)
     if (!session) return
     await session.delete()
-    if (this.known.get(id) === session) this.known.delete(id)
+    this.forget(session)
   }
 
   /** Writes messages to the journal, in one commit. Those it had already are taken on as well. */
@@ -177,6 +179,11 @@ export class Sessions implements Service {
     const session = new Session(record, this.world)
     this.known.set(order.id, session)
     return session
+  }
+
+  private forget(session: Session) {
+    const { id } = session.record
+    if (this.known.get(id) === session) this.known.delete(id)
   }
 
   private checkCapacity({ engine }: SessionOrder) {

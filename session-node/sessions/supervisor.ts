@@ -8,9 +8,6 @@ import type { Serial } from './serial.js'
 import type { SessionState, StatusChange } from './session-state.js'
 import type { SessionWorld } from './session-world.js'
 
-/** A send in hand is given this long to end by itself before its client is stopped. */
-const IDLE_MS = 5_000
-
 /** What a client tells while it lives. Its death is the supervisor's own matter. */
 export type LivingEvent = Exclude<ClientEvent, { kind: 'died' }>
 
@@ -104,7 +101,7 @@ export class Supervisor {
     if (!life) return this.discard()
     life.end()
     const late = new AbortController()
-    await Promise.race([this.options.onSilence(), sleep(IDLE_MS, late.signal)])
+    await Promise.race([this.options.onSilence(), sleep(this.options.world.timing.idleMs, late.signal)])
     late.abort()
     try {
       await life.teardown()

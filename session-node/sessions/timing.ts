@@ -19,6 +19,8 @@ export interface Timing {
   ackMs: number
   /** The same for one that was found waiting in the page. */
   pageAckMs: number
+  /** A send in hand is given this long to end by itself before its client is stopped. */
+  idleMs: number
   /** One send, from the call to its outcome. */
   sendMs: number
   /** Between two looks for the trace of a message. */
@@ -40,6 +42,7 @@ export const defaultTiming: Timing = {
   lineDownMs: 600_000,
   ackMs: 75_000,
   pageAckMs: 60_000,
+  idleMs: 5_000,
   sendMs: 60_000,
   reconcileMs: 5_000,
   expirySweepMs: 1_000,

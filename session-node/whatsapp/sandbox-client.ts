@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Content, MessageStatus, OutgoingMessage } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
@@ -43,6 +44,8 @@ export class SandboxClient implements WhatsAppClient {
     private readonly wire: WireLog,
   ) {
     this.phone = new SandboxPhone(options.profileDir)
+    // Each message that waits for its ack listens.
+    setMaxListeners(0, this.stopping.signal)
   }
 
   async start(): Promise<void> {

@@ -1,0 +1,209 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { MessageStatus, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import { anOutgoing, startTestNode, type TestNode, type TestNodeOptions } from '../testing.js'
+import type { SendOutcome, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
+
+describe('messages handed to a node', () => {
+  let node: TestNode
+  afterEach(() => node.stop())
+
+  const start = async (options: TestNodeOptions = {}) => {
+    node = await startTestNode(options)
+  }
+  const reached = (message: OutgoingMessage, status: MessageStatus, reason?: string) =>
+    node.event(
+      ({ body }) =>
+        body.kind === 'message_status' &&
+        body.messageId === message.id &&
+        body.status === status &&
+        (reason === undefined || body.reason === reason),
+    )
+  const wire = async () => {
+    const text = await readFile(join(node.dataDir, 'sandbox', 'wire.log'), 'utf8')
+    return text
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as { waMessageId: string }).waMessageId)
+  }
+  const history = async ({ id }: OutgoingMessage) =>
+    (await node.events()).flatMap(({ body }) =>
+      body.kind === 'message_status' && body.messageId === id ? [[body.status, body.reason]] : [],
+    )
+  /** The first send of each life ends as told; the others go the usual way. */
+  const firstSend = (instead: (client: WhatsAppClient, message: OutgoingMessage) => Promise<SendOutcome>) => {
+    let first = true
+    return {
+      makeClient: async (
+        ...[options, usual]: Parameters<NonNullable<NonNullable<TestNodeOptions['outside']>['makeClient']>>
+      ) => {
+        const client = await usual(options)
+        const send = client.send.bind(client)
+        client.send = (message) => {
+          if (!first) return send(message)
+          first = false
+          return instead(Object.assign(Object.create(client) as WhatsAppClient, { send }), message)
+        }
+        return client
+      },
+    }
+  }
+
+  it('go out once each, in order, however often they are handed over', async () => {
+    await start()
+    const sessionId = await node.startSession()
+    const messages = Array.from({ length: 120 }, () => anOutgoing())
+    await Promise.all([node.send(sessionId, ...messages), node.send(sessionId, ...messages)])
+    await reached(messages.at(-1) as OutgoingMessage, 'sent')
+    await node.send(sessionId, ...messages)
+    expect(await wire()).toEqual(messages.map(({ waMessageId }) => waMessageId))
+  })
+
+  it('fail with not_on_whatsapp, and nothing is sent', async () => {
+    await start()
+    const sessionId = await node.startSession()
+    const message = anOutgoing({ to: '999000123@c.us' })
+    await node.send(sessionId, message)
+    await reached(message, 'failed', 'not_on_whatsapp')
+    expect(await wire()).toEqual([])
+  })
+
+  it('wait until the session is linked; those that were cancelled or expired meanwhile never go out', async () => {
+    await start({ config: { timing: { expirySweepMs: 20 } } })
+    const sessionId = await node.startSession({ sandbox: {} })
+    const [cancelled, expired, kept, buried] = [
+      anOutgoing(),
+      anOutgoing({ expiresInMs: 1 }),
+      anOutgoing(),
+      anOutgoing(),
+    ]
+    await node.send(sessionId, cancelled, expired, kept)
+    const cancel = (messageId: string) => node.client.call('CancelMessage', { sessionId, messageId })
+    expect(await cancel(cancelled.id)).toEqual({ cancelled: true })
+    expect(await cancel(buried.id)).toEqual({ cancelled: true })
+    await node.send(sessionId, buried)
+    await reached(cancelled, 'failed', 'cancelled')
+    await reached(expired, 'failed', 'expired')
+    await reached(buried, 'failed', 'cancelled')
+    await node.client.call('DriveSandbox', { sessionId, pair: { phone: '4915166666666' } })
+    await reached(kept, 'sent')
+    expect(await wire()).toEqual([kept.waMessageId])
+    expect(await cancel(kept.id)).toEqual({ cancelled: false })
+  })
+
+  it('of unknown outcome that left no trace go out again under their id, and say which check found none', async () => {
+    await start({ outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })) })
+    const sessionId = await node.startSession()
+    const message = anOutgoing()
+    await node.send(sessionId, message)
+    const { body } = await reached(message, 'unknown', 'resending')
+    expect(body).toMatchObject({ error: expect.stringContaining('wire_log') as string })
+    await reached(message, 'delivered')
+    expect(await history(message)).toEqual([
+      ['unknown', 'no_answer'],
+      ['unknown', 'resending'],
+      ['sent', undefined],
+      ['delivered', undefined],
+    ])
+    expect(await wire()).toEqual([message.waMessageId])
+  })
+
+  it('of unknown outcome that went out are not sent again', async () => {
+    await start({
+      outside: firstSend(async (client, message) => {
+        await client.send(message)
+        return { outcome: 'unknown', reason: 'no_answer' }
+      }),
+      config: { timing: { ackMs: 50 } },
+    })
+    const sessionId = await node.startSession()
+    const message = anOutgoing()
+    await node.send(sessionId, message)
+    await reached(message, 'sent')
+    await reached(message, 'delivered')
+    expect(await wire()).toEqual([message.waMessageId])
+  })
+
+  it('of unknown outcome wait for a person when they were asked to be held', async () => {
+    await start({ outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })) })
+    const sessionId = await node.startSession()
+    const [held, next] = [anOutgoing({ onUnknown: 'hold' }), anOutgoing()]
+    await node.send(sessionId, held, next)
+    await reached(held, 'unknown', 'held')
+    await reached(next, 'sent')
+    expect(await wire()).toEqual([next.waMessageId])
+  })
+
+  it('that no ack came for are looked for', async () => {
+    const dropped = firstSend(async () => ({ outcome: 'dispatched' }))
+    await start({ outside: dropped, config: { timing: { ackMs: 30 } } })
+    const sessionId = await node.startSession()
+    const message = anOutgoing()
+    await node.send(sessionId, message)
+    await reached(message, 'unknown', 'ack_timeout')
+    await reached(message, 'sent')
+    expect(await wire()).toEqual([message.waMessageId])
+  })
+
+  it('fail when another number is linked, and when their session is deleted', async () => {
+    await start()
+    const sessionId = await node.startSession({ sandbox: {} })
+    const pair = (phone: string) => node.client.call('DriveSandbox', { sessionId, pair: { phone } })
+    await pair('4915100000001')
+    await node.client.call('LogoutSession', { sessionId })
+    const [first, second] = [anOutgoing(), anOutgoing()]
+    await node.send(sessionId, first)
+    await node.client.call('StartSession', { sessionId, tenantId: 'ten_default', name: 'default', engine: 'sandbox' })
+    await node.event(
+      ({ position, body }) => position > 5 && body.kind === 'session_status' && body.session.status === 'qr_pending',
+    )
+    await pair('4915100000002')
+    await reached(first, 'failed', 'number_changed')
+    await node.client.call('StopSession', { sessionId })
+    await node.send(sessionId, second)
+    await node.client.call('DeleteSession', { sessionId })
+    await reached(second, 'failed', 'session_deleted')
+  })
+
+  it('that were in the hands of the page when the node ended are looked for at its next start', async () => {
+    let hang: (() => void) | undefined
+    const hanging = firstSend(() => new Promise(() => hang?.()))
+    const isHanging = new Promise<void>((resolve) => (hang = resolve))
+    await start({ outside: hanging, config: { timing: { sendMs: 600_000, idleMs: 50 } } })
+    const sessionId = await node.startSession()
+    const message = anOutgoing()
+    await node.send(sessionId, message)
+    await isHanging
+    node = await node.restart()
+    await reached(message, 'delivered')
+    expect(await history(message)).toEqual([
+      ['unknown', 'outcome_unknown'],
+      ['unknown', 'resending'],
+      ['sent', undefined],
+      ['delivered', undefined],
+    ])
+    expect(await wire()).toEqual([message.waMessageId])
+  })
+
+  it('of the bot stand in the log with their content, and are refused when the session waits for a person', async () => {
+    await start()
+    const sessionId = await node.startSession({ sandbox: {} })
+    await node.event(({ body }) => body.kind === 'session_status' && body.session.status === 'qr_pending')
+    const message = anOutgoing({ origin: 'telegram' })
+    await expect(node.send(sessionId, message)).rejects.toThrow('not_ready')
+    await node.client.call('DriveSandbox', { sessionId, pair: {} })
+    await node.send(sessionId, message)
+    const { body } = await node.event(({ body: { kind } }) => kind === 'message_queued')
+    expect(body).toEqual({ kind: 'message_queued', message })
+  })
+
+  it('are refused for a session that the node does not know, and when they are too many', async () => {
+    await start()
+    await expect(node.send('ses_unknown' as SessionId, anOutgoing())).rejects.toMatchObject({ code: 'not_found' })
+    const sessionId = await node.startSession()
+    const many = Array.from({ length: 201 }, () => anOutgoing())
+    await expect(node.send(sessionId, ...many)).rejects.toMatchObject({ code: 'invalid', reason: 'too_many_messages' })
+  })
+})
