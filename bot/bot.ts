@@ -1,0 +1,152 @@
+import { Telegraf } from 'telegraf'
+import { NodeDirectory } from '../proto/node-directory.js'
+import { type Clock, systemClock } from '../runtime/clock.js'
+import { inOrder, type Service } from '../runtime/lifecycle.js'
+import type { Logger } from '../runtime/log.js'
+import { Alerts, type AlertTiming } from './alerts/alerts.js'
+import { Incidents } from './alerts/incidents.js'
+import { Background } from './background.js'
+import { BotState } from './bot-state.js'
+import { Choices } from './choices.js'
+import { createCommands } from './commands/commands.js'
+import type { BotConfig, GatewayAccess } from './config.js'
+import { Dispatcher } from './dispatcher.js'
+import { GatewayClient } from './gateway-client.js'
+import { createNews } from './news.js'
+import { NodeWatcher } from './node-watcher.js'
+import { QrPhotos } from './qr/qr-photos.js'
+import { RelayRecords } from './relay/relay-records.js'
+import { Relays } from './relay/relays.js'
+import { MediaCourier } from './sends/media-courier.js'
+import { SendRecords } from './sends/send-records.js'
+import { Sends } from './sends/sends.js'
+import { FindSession } from './sessions/find-session.js'
+import { LiveSessions } from './sessions/live-sessions.js'
+import { Inbox } from './telegram/inbox.js'
+import { Outbox, type OutboxLimits } from './telegram/outbox.js'
+import { Talk } from './telegram/talk.js'
+import { TelegramApi } from './telegram/telegram-api.js'
+import { type LineTiming, TelegramLine } from './telegram/telegram-line.js'
+import { WebhookServer } from './telegram/webhook-server.js'
+import { usageOf } from './commands/command.js'
+
+export interface BotOutside {
+  log: Logger
+  clock?: Clock
+  /** Started and stopped by whoever gives it. */
+  directory?: NodeDirectory
+  /** For a gateway in the same process; asked for at each call. `config.gateway` unless given. */
+  gateway?: () => GatewayAccess
+  /** Tests are in a hurry. */
+  timing?: {
+    outbox?: OutboxLimits
+    line?: LineTiming
+    alerts?: AlertTiming
+    countdownMs?: number
+    relayRetryMs?: number
+  }
+}
+
+const PRUNE_MS = 3_600_000
+
+/** The bot. It starts whether or not Telegram, gateway and nodes answer, and goes on when they do. */
+export function createBot(config: BotConfig, outside: BotOutside): Service {
+  const { log, clock = systemClock, timing = {} } = outside
+  const { operators } = config
+  const state = new BotState(config.dataDir)
+  const directory = outside.directory ?? new NodeDirectory({ targets: config.nodes, security: config.security, log })
+  const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)))
+  const live = new LiveSessions(directory, clock, log)
+
+  // The slash keeps a path in TELEGRAM_API_ROOT.
+  const apiRoot = `${config.apiRoot.replace(/\/$/, '')}/`
+  const telegraf = new Telegraf(config.token, {
+    telegram: { apiRoot, webhookReply: false },
+    handlerTimeout: Infinity,
+  })
+  const api = new TelegramApi(telegraf)
+  const outbox = new Outbox(api, log, timing.outbox)
+  outbox.onChatMoved((from, to) => state.moveChat(from, to))
+  const talk = new Talk(outbox, api)
+  const background = new Background()
+
+  const botId = Number(config.token.split(':')[0])
+  const sends = new Sends({ botId, records: new SendRecords(state), live, talk, background, clock, log })
+  const relayRecords = new RelayRecords(state)
+  const relays = new Relays({
+    ...{ records: relayRecords, live, talk, outbox, clock, log },
+    ...(timing.relayRetryMs === undefined ? {} : { retryMs: timing.relayRetryMs }),
+  })
+  const qrPhotos = new QrPhotos({
+    ...{ state, live, talk, background, clock, log },
+    ...(timing.countdownMs === undefined ? {} : { countdownMs: timing.countdownMs }),
+  })
+  const alerts = new Alerts({
+    ...{ operators, incidents: new Incidents(state), live, talk, clock, log },
+    isBeingLinked: (sessionId) => qrPhotos.isShown(sessionId),
+    ...(timing.alerts ? { timing: timing.alerts } : {}),
+  })
+  const watcher = new NodeWatcher(directory, state, createNews({ live, sends, relays, qrPhotos, alerts, state }), log)
+
+  const { commands, taps, onMessage } = createCommands({
+    ...{ directory, live, gateway, sends, qrPhotos, state, talk, clock },
+    sessions: new FindSession(live),
+    courier: new MediaCourier(api),
+    relays: relayRecords,
+  })
+  const nameOf = (id: `ses_${string}`) => live.find(id)?.name ?? id
+  const choices = new Choices(state, clock)
+  const dispatcher = new Dispatcher({ commands, taps, onMessage, nameOf, talk, choices, background, clock, log })
+  dispatcher.install(telegraf)
+  const inbox = new Inbox({ state, operators, handle: (update) => telegraf.handleUpdate(update), clock, log })
+  const line = new TelegramLine({
+    ...{ telegraf, api, webhook: config.webhook, log },
+    menu: commands.map((command) => ({ command: command.name, description: menuText(command) })),
+    take: (update) => inbox.take(update),
+    // What an earlier run left is taken up once Telegram can be answered.
+    connected: () => inbox.start(),
+    ...(timing.line ? { timing: timing.line } : {}),
+  })
+
+  return inOrder(
+    state,
+    hourly(() => state.prune(clock())),
+    ...(outside.directory ? [] : [directory]),
+    background,
+    qrPhotos,
+    sends,
+    relays,
+    watcher,
+    alerts,
+    // Stopped before those who wait for it.
+    outbox,
+    { start: () => Promise.resolve(), stop: () => inbox.stop() },
+    ...(config.webhook ? [new WebhookServer(config.webhook, (update) => inbox.take(update), log)] : []),
+    line,
+  )
+}
+
+/** Telegram's menu has one short line per command. */
+function menuText(command: Parameters<typeof usageOf>[0] & { summary: string }): string {
+  return command.usage ? `${command.usage} ${command.summary}` : command.summary
+}
+
+function accessOf({ gateway }: BotConfig): GatewayAccess {
+  if (!gateway) throw new Error('The bot was not told where the gateway is')
+  return gateway
+}
+
+function hourly(work: () => void): Service {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    start: () => {
+      work()
+      timer = setInterval(work, PRUNE_MS)
+      return Promise.resolve()
+    },
+    stop: () => {
+      clearInterval(timer)
+      return Promise.resolve()
+    },
+  }
+}

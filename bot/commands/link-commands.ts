@@ -1,0 +1,173 @@
+import { engines, type SessionId } from '../../proto/contract.js'
+import { explain } from '../../proto/reasons.js'
+import { AppError } from '../../runtime/app-error.js'
+import { sleep } from '../../runtime/clock.js'
+import type { LiveSession } from '../sessions/live-sessions.js'
+import { html, lines } from '../telegram/html.js'
+import { parsePhone, words } from './arguments.js'
+import type { Asked, Command, Tap } from './command.js'
+import type { CommandParts } from './parts.js'
+
+/** How long a browser may take until it shows a QR code; pairing codes need one to be shown. */
+const QR_WAIT_MS = 90_000
+
+export function newCommand(parts: CommandParts): Command {
+  return {
+    name: 'new',
+    usage: '<name>',
+    summary: 'make a session and link a number by QR code',
+    urgent: true,
+    run: async (call) => {
+      const { session, engine } = readNew(call.text)
+      const created = await create(parts, call, session, engine)
+      await call.say(
+        lines(
+          html`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
+          await linkLine(parts, created.id),
+        ),
+        { replyTo: call.messageId },
+      )
+      parts.qrPhotos.show(call.chatId, created.id)
+    },
+  }
+}
+
+export function qrCommand(parts: CommandParts): Command {
+  return {
+    name: 'qr',
+    usage: '[name]',
+    summary: 'the QR code of a session',
+    urgent: true,
+    run: async (call) => {
+      const session = await parts.sessions.find(words(call.text)[0], { chosen: call.chosen })
+      await showQr(parts, call, session)
+    },
+  }
+}
+
+export function qrTap(parts: CommandParts): Tap {
+  return {
+    action: 'qr',
+    urgent: true,
+    run: async (call) => showQr(parts, call, await parts.sessions.byId(call.argument as SessionId)),
+  }
+}
+
+/** Under a photo whose codes ran out: the next ones appear in the same place. */
+export function newQrTap(parts: CommandParts): Tap {
+  return {
+    action: 'newqr',
+    urgent: true,
+    run: async (call) => {
+      const session = await parts.sessions.byId(call.argument as SessionId)
+      if (session.status === 'connected') throw alreadyLinked(session)
+      if (session.status !== 'qr_pending') await parts.gateway.change(session.id, 'start')
+      parts.qrPhotos.show(call.chatId, session.id, call.messageId)
+    },
+  }
+}
+
+export function pairCommand(parts: CommandParts): Command {
+  return {
+    name: 'pair',
+    usage: '<name> <phone>',
+    summary: 'link a number by a code that is typed on the phone',
+    urgent: true,
+    run: async (call) => {
+      const [name, number] = words(call.text, 2)
+      if (!name || !number) throw new AppError('invalid', 'Usage: /pair <name> <phone>')
+      const phone = parsePhone(number)
+      const session = await findOrCreate(parts, call, name)
+      const { status } = session
+      if (status === 'connected') throw alreadyLinked(session)
+      if (status !== 'qr_pending' && status !== 'starting') await parts.gateway.change(session.id, 'start')
+      const answer = await call.say(html`⏳ Getting a pairing code for <b>${session.name}</b>…`, {
+        replyTo: call.messageId,
+      })
+      call.later(async (signal) => {
+        const ready = await untilQr(parts, session.id, signal)
+        const request = { sessionId: ready.id, phone }
+        const { code } = await parts.live.clientOf(ready).call('RequestPairingCode', request, { signal })
+        await parts.talk.edit(
+          call.chatId,
+          answer,
+          lines(
+            html`Pairing code for <b>${ready.name}</b>: <code>${code.slice(0, 4)}-${code.slice(4)}</code>`,
+            html`On the phone with +${phone}: WhatsApp → Linked devices → Link a device → Link with phone number
+            instead.`,
+          ),
+        )
+        parts.qrPhotos.awaitPairing(call.chatId, ready.id, answer)
+      })
+    },
+  }
+}
+
+function readNew(text: string) {
+  const [reference = '', engine] = words(text)
+  const [name = '', tenant] = reference.split('/').reverse()
+  if (name === '') throw new AppError('invalid', 'Usage: /new <name>, such as /new shop')
+  const known = engines.find((candidate) => candidate === engine)
+  if (engine !== undefined && !known) {
+    throw new AppError('invalid', `A session is of engine ${engines.join(' or ')}, not ${engine}.`)
+  }
+  return { session: { name, tenant }, engine: known }
+}
+
+async function create(
+  { gateway }: CommandParts,
+  { chatId, messageId }: Asked,
+  { name, tenant }: { name: string; tenant?: string | undefined },
+  engine?: (typeof engines)[number],
+) {
+  const wanted = { name, ...(tenant && tenant !== 'default' ? { tenant } : {}), ...(engine ? { engine } : {}) }
+  // A redelivered update gets the session that the first one made.
+  return gateway.createSession(wanted, `telegram-${chatId}-${messageId}`)
+}
+
+async function findOrCreate(parts: CommandParts, call: Asked & { chosen?: SessionId }, reference: string) {
+  try {
+    return await parts.sessions.find(reference, { chosen: call.chosen })
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found' || reference.startsWith('ses_')) throw error
+  }
+  const { session } = readNew(reference)
+  return create(parts, call, session)
+}
+
+async function showQr(parts: CommandParts, call: Asked, session: LiveSession): Promise<void> {
+  const { id, name, status } = session
+  if (status === 'connected') throw alreadyLinked(session)
+  if (status === 'disconnected') {
+    const why = session.reason ? ` ${explain(session.reason)}` : ''
+    throw new AppError('not_ready', `${name} is linked and disconnected.${why}`)
+  }
+  if (status !== 'qr_pending' && status !== 'starting') await parts.gateway.change(id, 'start')
+  await call.say(lines(html`🔳 The QR code of <b>${name}</b> comes here.`, await linkLine(parts, id)))
+  parts.qrPhotos.show(call.chatId, id)
+}
+
+/** The page shows the same code in a browser. Without the gateway there is none, and the photo is enough. */
+async function linkLine({ gateway }: CommandParts, id: SessionId) {
+  try {
+    return html`Or scan it in a browser: <a href="${await gateway.link(id)}">open the page</a>`
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
+
+async function untilQr({ live }: CommandParts, id: SessionId, signal: AbortSignal): Promise<LiveSession> {
+  const deadline = performance.now() + QR_WAIT_MS
+  while (!signal.aborted && performance.now() < deadline) {
+    const session = live.find(id)
+    if (session?.status === 'qr_pending') return session
+    if (session?.status === 'connected') throw alreadyLinked(session)
+    await sleep(200, signal)
+  }
+  throw new AppError('timeout', 'The session did not get ready for a pairing code in time.')
+}
+
+function alreadyLinked({ name, phone }: { name: string; phone?: string | undefined }): AppError {
+  return new AppError('conflict', `${name} is linked already${phone ? `, as +${phone}` : ''}.`)
+}

@@ -1,0 +1,29 @@
+import type { KnownNode } from '../../proto/node-directory.js'
+import { type Html, html, lines } from '../telegram/html.js'
+import type { Command } from './command.js'
+import type { CommandParts } from './parts.js'
+
+export function nodesCommand({ directory }: CommandParts): Command {
+  return {
+    name: 'nodes',
+    summary: 'the session nodes, their load and health',
+    run: async ({ say }) => {
+      await directory.refresh()
+      const nodes = directory.nodes()
+      await say(nodes.length > 0 ? lines(...nodes.map(nodeLines)) : html`No session node is known.`)
+    },
+  }
+}
+
+function nodeLines({ target, reachable, info }: KnownNode): Html {
+  if (!info) return html`🔴 <code>${target}</code> has never answered.`
+  const load = `${info.load} of ${info.capacity} sessions`
+  const draining = info.draining ? ', takes no new ones' : ''
+  return lines(
+    html`${reachable ? '🟢' : '🔴'} <b>${info.id}</b> at <code>${target}</code>`,
+    reachable
+      ? html` ${load}${draining} · version ${info.version} · ${info.engines.join(', ')}`
+      : html` does not answer; last seen with ${load}`,
+    info.browserProblem ? html` ⚠️ ${info.browserProblem}` : null,
+  )
+}

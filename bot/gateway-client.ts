@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import type { Engine, SessionId } from '../proto/contract.js'
+import { AppError, type ErrorCode } from '../runtime/app-error.js'
+import type { GatewayAccess } from './config.js'
+
+const READ_MS = 5_000
+/** The gateway itself waits up to 90 s for a node that stops a browser. */
+const CHANGE_MS = 100_000
+
+const GatewaySession = z.object({
+  id: z.string().transform((id) => id as SessionId),
+  name: z.string(),
+  tenant: z.string().optional(),
+  engine: z.string().optional(),
+  status: z.string(),
+  reason: z.string().optional(),
+  phone: z.string().optional(),
+  node: z.string().optional(),
+})
+export type GatewaySession = z.output<typeof GatewaySession>
+
+const SessionPage = z.object({ data: z.array(GatewaySession), nextCursor: z.string().nullish() })
+const Link = z.object({ url: z.string() })
+const Problem = z.object({ detail: z.string().optional(), title: z.string().optional(), code: z.string().optional() })
+
+const codes: Record<number, ErrorCode> = {
+  400: 'invalid',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'gone',
+  413: 'too_large',
+  415: 'unsupported_type',
+  422: 'unprocessable',
+  429: 'rate_limited',
+  501: 'not_supported',
+  503: 'unavailable',
+  504: 'timeout',
+  507: 'storage_full',
+}
+
+interface Asking {
+  body?: object
+  idempotencyKey?: string
+  timeoutMs?: number
+}
+
+/** What the bot asks the gateway: what needs the database. Failures are AppErrors in the gateway's words. */
+export class GatewayClient {
+  /** The access is asked for at each call: in one process, the gateway's key exists only once it has started. */
+  constructor(private readonly access: () => GatewayAccess) {}
+
+  async listSessions(): Promise<GatewaySession[]> {
+    const sessions: GatewaySession[] = []
+    let cursor = ''
+    do {
+      const page = await this.ask('GET', `/sessions?limit=100${cursor}`, SessionPage, { timeoutMs: READ_MS })
+      sessions.push(...page.data)
+      cursor = page.nextCursor ? `&cursor=${encodeURIComponent(page.nextCursor)}` : ''
+    } while (cursor !== '')
+    return sessions
+  }
+
+  /** Makes the row and starts the session. Throws `conflict` when the name is taken. */
+  createSession(
+    wanted: { name: string; tenant?: string; engine?: Engine },
+    idempotencyKey: string,
+  ): Promise<GatewaySession> {
+    return this.ask('POST', '/sessions', GatewaySession, { body: wanted, idempotencyKey })
+  }
+
+  /** Through the gateway and not the node: what is wanted of a session stands in the database. */
+  async change(id: SessionId, change: 'start' | 'stop' | 'restart' | 'logout'): Promise<void> {
+    await this.ask('POST', `/sessions/${id}/${change}`, z.unknown())
+  }
+
+  async deleteSession(id: SessionId): Promise<void> {
+    await this.ask('DELETE', `/sessions/${id}`, z.unknown())
+  }
+
+  /** A short-lived page that shows the QR code. */
+  async link(id: SessionId): Promise<string> {
+    const { url } = await this.ask('POST', `/sessions/${id}/link`, Link, { timeoutMs: READ_MS })
+    return url
+  }
+
+  private async ask<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: Schema,
+    { body, idempotencyKey, timeoutMs = CHANGE_MS }: Asking = {},
+  ): Promise<z.output<Schema>> {
+    const { url, apiKey } = this.access()
+    const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, accept: 'application/json' }
+    if (body) headers['content-type'] = 'application/json'
+    if (idempotencyKey) headers['idempotency-key'] = idempotencyKey
+    let response: Response
+    let answer: unknown
+    try {
+      response = await fetch(new URL(`${url.replace(/\/$/, '')}/api/v1${path}`), {
+        method,
+        headers,
+        signal: AbortSignal.timeout(timeoutMs),
+        redirect: 'error',
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
+      const text = await response.text()
+      answer = text === '' ? {} : parseJson(text)
+    } catch (cause) {
+      const late = cause instanceof Error && cause.name === 'TimeoutError'
+      const sentence = late ? 'The gateway took too long to answer.' : 'The gateway does not answer.'
+      throw new AppError(late ? 'timeout' : 'unavailable', sentence, { reason: 'gateway_unreachable', cause })
+    }
+    if (!response.ok) throw problemOf(response.status, answer)
+    const parsed = schema.safeParse(answer)
+    if (parsed.success) return parsed.data
+    throw new AppError('internal', 'The gateway answered something unexpected.', { cause: parsed.error })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A proxy's error page, for example; the status says what it is.
+    return undefined
+  }
+}
+
+function problemOf(status: number, answer: unknown): AppError {
+  const { detail, title, code } = Problem.safeParse(answer).data ?? {}
+  const kind = status === 409 && code === 'not_ready' ? 'not_ready' : (codes[status] ?? 'internal')
+  const sentence =
+    kind === 'unauthenticated'
+      ? 'The gateway refused the key of the bot. Check GATEWAY_API_KEY.'
+      : (detail ?? title ?? `The gateway failed (${status}).`)
+  return new AppError(kind, sentence, code ? { reason: code } : {})
+}

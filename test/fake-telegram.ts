@@ -1,0 +1,423 @@
+import { randomUUID } from 'node:crypto'
+import { BotApiError, type BotApiCall, serveBotApi, type UploadedFile } from './fake-telegram-server.js'
+
+export interface Button {
+  text: string
+  callback_data?: string
+  url?: string
+}
+
+/** A message of the bot, in its newest form. `text` is the text or caption without its HTML. */
+export interface ShownMessage {
+  id: number
+  chatId: number
+  method: string
+  text: string
+  html: string
+  file?: UploadedFile
+  buttons: Button[]
+  replyTo?: number
+  /** What it said before, oldest first. */
+  before: string[]
+  fields: Record<string, unknown>
+}
+
+type Update = Record<string, unknown> & { update_id: number }
+type Kind = 'photo' | 'video' | 'voice' | 'audio' | 'document' | 'sticker' | 'video_note' | 'animation'
+
+interface Saying {
+  /** The private chat with the bot unless given. Groups have negative ids. */
+  chat?: number
+  at?: number
+  replyTo?: ShownMessage | number
+  extra?: Record<string, unknown>
+}
+
+export interface FakeUser {
+  readonly id: number
+  says(text: string, options?: Saying): number
+  sends(
+    kind: Kind,
+    bytes: Buffer,
+    options?: Saying & { caption?: string; mimetype?: string; filename?: string },
+  ): number
+  sendsPhoto(bytes: Buffer, caption?: string, options?: Saying): number
+  repliesTo(message: ShownMessage, text: string): number
+  /** Taps the newest button with this text, once there is one. */
+  taps(buttonText: string, options?: { chat?: number }): Promise<void>
+}
+
+export interface FakeChat {
+  messages(): ShownMessage[]
+  /** The first message of the bot that matches, now or within the time. */
+  next(matches: ((message: ShownMessage) => boolean) | string | RegExp, timeoutMs?: number): Promise<ShownMessage>
+}
+
+/** The first call of a kind gets this answer instead of Telegram's. */
+interface Trouble {
+  method: string
+  times: number
+  error: BotApiError
+}
+
+const decode = (html: string) =>
+  html
+    .replace(/<[^>]*>/g, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&amp;', '&')
+
+const uploadFields = ['photo', 'video', 'voice', 'audio', 'document', 'sticker', 'animation']
+
+/** A stand-in for Telegram's Bot API over real HTTP, with users that a test drives. As strict as Telegram is. */
+export class FakeTelegram {
+  readonly botId = 4242
+  readonly token = `${this.botId}:stand-in-${randomUUID()}`
+  readonly username = 'switchboard_test_bot'
+  apiRoot = ''
+  /** Every call, oldest first. */
+  readonly calls: BotApiCall[] = []
+  commands: { command: string; description: string }[] = []
+  webhook: { url: string; secret: string } | undefined
+  /** Status codes that the bot's webhook answered with. */
+  readonly webhookAnswers: number[] = []
+
+  private readonly shown: ShownMessage[] = []
+  private readonly files = new Map<string, Buffer>()
+  private readonly answeredTaps: { id: string; text: string }[] = []
+  private readonly knownChats = new Set<number>()
+  private readonly troubles: Trouble[] = []
+  private readonly changed = new Set<() => void>()
+  private readonly pollers = new Set<() => void>()
+  private updates: Update[] = []
+  private lastUpdateId = 100
+  private lastMessageId = 10
+  private fileCount = 0
+  private closeServer: () => Promise<void> = () => Promise.resolve()
+
+  async start(): Promise<this> {
+    const server = await serveBotApi({
+      token: this.token,
+      call: (call) => this.handle(call),
+      file: (path) => this.files.get(path),
+    })
+    this.apiRoot = server.apiRoot
+    this.closeServer = server.close
+    return this
+  }
+
+  stop(): Promise<void> {
+    return this.closeServer()
+  }
+
+  /** The next calls of this method (all methods: `*`) fail. */
+  fails(method: string, status: number, { times = 1, retryAfter }: { times?: number; retryAfter?: number } = {}): void {
+    const parameters = retryAfter === undefined ? undefined : { retry_after: retryAfter }
+    const description = status === 429 ? `Too Many Requests: retry after ${retryAfter ?? 1}` : `Error ${status}`
+    this.troubles.push({ method, times, error: new BotApiError(status, description, parameters) })
+  }
+
+  callsOf(method: string): BotApiCall[] {
+    return this.calls.filter((call) => call.method === method)
+  }
+
+  /** What the bot answered to taps, oldest first. */
+  tapAnswers(): string[] {
+    return this.answeredTaps.map(({ text }) => text)
+  }
+
+  user(id: number, name = `User ${id}`): FakeUser {
+    const from = { id, is_bot: false, first_name: name }
+    const say = (content: Record<string, unknown>, { chat = id, at = Date.now(), replyTo, extra }: Saying = {}) => {
+      this.knownChats.add(chat)
+      const quoted = typeof replyTo === 'number' ? replyTo : replyTo?.id
+      const message = {
+        message_id: ++this.lastMessageId,
+        date: Math.floor(at / 1000),
+        chat: chat < 0 ? { id: chat, type: 'supergroup', title: 'A group' } : { id: chat, type: 'private' },
+        from,
+        ...(quoted === undefined ? {} : { reply_to_message: this.asMessage(quoted, chat) }),
+        ...content,
+        ...extra,
+      }
+      this.push({ message })
+      return message.message_id
+    }
+    const entitiesOf = (text: string) => {
+      const command = /^\/\w+(@\w+)?/.exec(text)
+      return command ? [{ type: 'bot_command', offset: 0, length: command[0].length }] : undefined
+    }
+    const user: FakeUser = {
+      id,
+      says: (text, options) => say({ text, entities: entitiesOf(text) }, options),
+      sends: (kind, bytes, { caption, mimetype, filename, ...options } = {}) => {
+        const file = this.keepFile(kind, bytes)
+        const described = { ...file, mime_type: mimetype, file_name: filename }
+        const content = kind === 'photo' ? [{ ...file, file_id: `${file.file_id}-small`, width: 90 }, file] : described
+        return say({ [kind]: content, caption }, options)
+      },
+      sendsPhoto: (bytes, caption, options) =>
+        user.sends('photo', bytes, { ...options, ...(caption === undefined ? {} : { caption }) }),
+      repliesTo: (message, text) => user.says(text, { chat: message.chatId, replyTo: message }),
+      taps: async (buttonText, { chat = id } = {}) => {
+        const has = (message: ShownMessage) => message.buttons.some((button) => button.text.includes(buttonText))
+        await this.chat(chat).next(has)
+        const message = this.chat(chat).messages().findLast(has)
+        const button = message?.buttons.findLast(({ text }) => text.includes(buttonText))
+        if (!message || !button?.callback_data) throw new Error(`'${buttonText}' is no button that can be tapped`)
+        const query = { id: randomUUID(), from, chat_instance: '1', data: button.callback_data }
+        this.push({ callback_query: { ...query, message: this.asMessage(message.id, chat) } })
+      },
+    }
+    return user
+  }
+
+  chat(id: number): FakeChat {
+    const messages = () => this.shown.filter((message) => message.chatId === id)
+    return {
+      messages,
+      next: (matches, timeoutMs = 10_000) => {
+        const test = (message: ShownMessage) =>
+          typeof matches === 'function'
+            ? matches(message)
+            : typeof matches === 'string'
+              ? message.text.includes(matches)
+              : matches.test(message.text)
+        return this.until(
+          () => messages().find(test),
+          timeoutMs,
+          () =>
+            `no such message (${String(matches)}); there are: ${JSON.stringify(messages().map(({ text }) => text))}`,
+        )
+      },
+    }
+  }
+
+  /** Waits until `look` finds something; looks again whenever the bot called. */
+  until<T>(look: () => T | undefined, timeoutMs = 10_000, problem = () => 'nothing of the kind happened'): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const finish = () => {
+        clearTimeout(timer)
+        this.changed.delete(check)
+      }
+      const check = () => {
+        const found = look()
+        if (found === undefined) return
+        finish()
+        resolve(found)
+      }
+      const timer = setTimeout(() => {
+        finish()
+        reject(new Error(`Within ${timeoutMs} ms ${problem()}`))
+      }, timeoutMs)
+      this.changed.add(check)
+      check()
+    })
+  }
+
+  /** Delivers an update as it is; with the id of an earlier one it is a redelivery. */
+  push(update: Record<string, unknown>, updateId = ++this.lastUpdateId): number {
+    const full = { update_id: updateId, ...(JSON.parse(JSON.stringify(update)) as object) }
+    this.sentUpdates.push(full)
+    this.updates.push(full)
+    if (this.webhook) void this.deliver(full)
+    for (const poller of this.pollers) poller()
+    return updateId
+  }
+
+  /** Delivers the newest update once more, as Telegram does when it did not hear that it arrived. */
+  redelivers(): void {
+    const last = this.sentUpdates.at(-1)
+    if (!last) throw new Error('There was no update yet')
+    const { update_id, ...update } = last
+    this.push(update, update_id)
+  }
+
+  private readonly sentUpdates: Update[] = []
+
+  private keepFile(kind: string, bytes: Buffer) {
+    const file_id = `file-${++this.fileCount}`
+    this.files.set(`${kind}s/${file_id}`, bytes)
+    return { file_id, file_unique_id: `unique-${file_id}`, file_size: bytes.length, width: 640, height: 480 }
+  }
+
+  private asMessage(messageId: number, chatId: number) {
+    const shown = this.shown.find((message) => message.id === messageId && message.chatId === chatId)
+    const original = this.sentUpdates.find(
+      ({ message }) => (message as { message_id?: number } | undefined)?.message_id === messageId,
+    )?.message
+    if (!shown && original) return original
+    return {
+      message_id: messageId,
+      date: Math.floor(Date.now() / 1000),
+      chat: { id: chatId, type: chatId < 0 ? 'supergroup' : 'private' },
+      from: { id: this.botId, is_bot: true, first_name: 'Switchboard', username: this.username },
+      text: shown?.text ?? '',
+    }
+  }
+
+  private async handle(call: BotApiCall): Promise<unknown> {
+    this.calls.push(call)
+    const trouble = this.troubles.find(({ method, times }) => times > 0 && (method === '*' || method === call.method))
+    if (trouble) {
+      trouble.times -= 1
+      throw trouble.error
+    }
+    try {
+      return await this.respond(call)
+    } finally {
+      for (const check of [...this.changed]) check()
+    }
+  }
+
+  private respond(call: BotApiCall): unknown {
+    const { method, fields } = call
+    switch (method) {
+      case 'getMe':
+        return { id: this.botId, is_bot: true, first_name: 'Switchboard', username: this.username }
+      case 'getUpdates':
+        return this.poll(call)
+      case 'setWebhook':
+        this.webhook = { url: String(fields.url), secret: String(fields.secret_token ?? '') }
+        return true
+      case 'deleteWebhook':
+        this.webhook = undefined
+        return true
+      case 'setMyCommands':
+        this.commands = fields.commands as typeof this.commands
+        return true
+      case 'sendChatAction':
+        return true
+      case 'answerCallbackQuery':
+        this.answeredTaps.push({ id: String(fields.callback_query_id), text: String(fields.text ?? '') })
+        return true
+      case 'getFile': {
+        const id = String(fields.file_id)
+        const path = [...this.files.keys()].find((known) => known.endsWith(`/${id}`))
+        if (!path) throw new BotApiError(400, 'Bad Request: invalid file_id')
+        const size = this.files.get(path)?.length ?? 0
+        if (size > 20 * 2 ** 20) throw new BotApiError(400, 'Bad Request: file is too big')
+        return { file_id: id, file_unique_id: id, file_size: size, file_path: path }
+      }
+      default:
+        if (/^send[A-Z]/.test(method)) return this.send(call)
+        if (/^editMessage(Text|Media|Caption|ReplyMarkup)$/.test(method)) return this.edit(call)
+        throw new BotApiError(404, 'Not Found')
+    }
+  }
+
+  private async poll({ fields, signal }: BotApiCall): Promise<Update[]> {
+    if (this.webhook) throw new BotApiError(409, "Conflict: can't use getUpdates method while webhook is active")
+    this.updates = this.updates.filter(({ update_id }) => update_id >= Number(fields.offset ?? 0))
+    // A newer poll ends the one that is waiting.
+    let replaced = false
+    const others = [...this.pollers]
+    this.pollers.clear()
+    for (const other of others) other()
+    if (this.updates.length === 0 && Number(fields.timeout ?? 0) > 0) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          replaced = !this.pollers.delete(wake)
+          clearTimeout(timer)
+          resolve()
+        }
+        const timer = setTimeout(wake, Number(fields.timeout) * 1000)
+        signal.addEventListener('abort', wake)
+        this.pollers.add(wake)
+      })
+    }
+    if (replaced) throw new BotApiError(409, 'Conflict: terminated by other getUpdates request')
+    return this.updates.slice(0, Number(fields.limit ?? 100))
+  }
+
+  private async deliver(update: Update): Promise<void> {
+    const { webhook } = this
+    if (!webhook) return
+    const response = await fetch(webhook.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-telegram-bot-api-secret-token': webhook.secret },
+      body: JSON.stringify(update),
+    })
+    this.webhookAnswers.push(response.status)
+    for (const check of [...this.changed]) check()
+  }
+
+  private send({ method, fields, files }: BotApiCall): unknown {
+    const chatId = Number(fields.chat_id)
+    if (!this.knownChats.has(chatId)) throw new BotApiError(400, 'Bad Request: chat not found')
+    const kind = method.slice('send'.length).toLowerCase()
+    const file = files.get(kind)
+    if (uploadFields.includes(kind) && !file)
+      throw new BotApiError(400, `Bad Request: there is no ${kind} in the request`)
+    if (kind === 'photo' && file) checkImage(file.bytes)
+    const html = checkText(method, fields)
+    const reply = fields.reply_parameters as { message_id?: number } | undefined
+    const message: ShownMessage = {
+      id: ++this.lastMessageId,
+      chatId,
+      method,
+      html,
+      text: decode(html),
+      ...(file ? { file } : {}),
+      buttons: buttonsOf(fields),
+      ...(reply?.message_id === undefined ? {} : { replyTo: reply.message_id }),
+      before: [],
+      fields,
+    }
+    this.shown.push(message)
+    return this.asMessage(message.id, chatId)
+  }
+
+  private edit({ method, fields, files }: BotApiCall): unknown {
+    const message = this.shown.find(
+      ({ id, chatId }) => id === Number(fields.message_id) && chatId === Number(fields.chat_id),
+    )
+    if (!message) throw new BotApiError(400, 'Bad Request: message to edit not found')
+    if ((method === 'editMessageText') !== (message.method === 'sendMessage') && method !== 'editMessageReplyMarkup') {
+      throw new BotApiError(400, `Bad Request: ${method} does not fit a message of ${message.method}`)
+    }
+    const media = fields.media as { media: string; caption?: string; parse_mode?: string } | undefined
+    const file = media ? files.get(media.media.replace('attach://', '')) : message.file
+    if (media && !file) throw new BotApiError(400, 'Bad Request: wrong file identifier')
+    if (media && file) checkImage(file.bytes)
+    const html = method === 'editMessageReplyMarkup' ? message.html : checkText(method, { ...fields, ...media })
+    const buttons = buttonsOf(fields)
+    const same = html === message.html && JSON.stringify(buttons) === JSON.stringify(message.buttons)
+    if (same && (!file || !message.file || file.bytes.equals(message.file.bytes))) {
+      throw new BotApiError(400, 'Bad Request: message is not modified')
+    }
+    message.before.push(message.text)
+    Object.assign(message, { html, text: decode(html), buttons, ...(file ? { file } : {}) })
+    return this.asMessage(message.id, message.chatId)
+  }
+}
+
+function buttonsOf(fields: Record<string, unknown>): Button[] {
+  const markup = fields.reply_markup as { inline_keyboard?: Button[][] } | undefined
+  const buttons = (markup?.inline_keyboard ?? []).flat()
+  for (const { callback_data } of buttons) {
+    if (Buffer.byteLength(callback_data ?? '') > 64) throw new BotApiError(400, 'Bad Request: BUTTON_DATA_INVALID')
+  }
+  return buttons
+}
+
+function checkText(method: string, fields: Record<string, unknown>): string {
+  const isText = method === 'sendMessage' || method === 'editMessageText'
+  const html = String((isText ? fields.text : fields.caption) ?? '')
+  if (isText && html.trim() === '') throw new BotApiError(400, 'Bad Request: message text is empty')
+  if (fields.parse_mode === 'HTML') {
+    const rest = html.replace(/<\/?(b|i|u|s|code|pre|a|blockquote)( href="[^"<>]*")?>/g, '')
+    if (/[<>]/.test(rest) || /&(?!(lt|gt|amp|quot);)/.test(rest)) {
+      throw new BotApiError(400, "Bad Request: can't parse entities")
+    }
+  }
+  const { length } = fields.parse_mode === 'HTML' ? decode(html) : html
+  if (length > (isText ? 4096 : 1024)) throw new BotApiError(400, 'Bad Request: message is too long')
+  return html
+}
+
+function checkImage(bytes: Buffer): void {
+  const head = bytes.subarray(0, 4).toString('hex')
+  if (head !== '89504e47' && !head.startsWith('ffd8ff')) throw new BotApiError(400, 'Bad Request: IMAGE_PROCESS_FAILED')
+}
