@@ -38,8 +38,7 @@ export class IncomingFile extends Writable {
   private size = 0
   private limit: number
   private file: FileHandle | undefined
-  private mimetype = ''
-  private whole = false
+  private result: WrittenFile | undefined
 
   constructor(private readonly options: IncomingFileOptions) {
     super({ highWaterMark: 1 << 20 })
@@ -48,7 +47,8 @@ export class IncomingFile extends Writable {
 
   /** What was written. Only after `finish`. */
   get written(): WrittenFile {
-    return { path: this.options.path, sha256: this.hash.digest('hex'), size: this.size, mimetype: this.mimetype }
+    if (!this.result) throw new Error('The file is not written yet')
+    return this.result
   }
 
   override _construct(done: (error?: Error | null) => void): void {
@@ -91,8 +91,9 @@ export class IncomingFile extends Writable {
     await this.file?.sync()
     await this.file?.close()
     this.file = undefined
-    this.mimetype = this.options.trusted ? (this.options.declared ?? '') : await this.recognise()
-    this.whole = true
+    const { path, trusted, declared } = this.options
+    const mimetype = trusted ? (declared ?? '') : await this.recognise()
+    this.result = { path, sha256: this.hash.digest('hex'), size: this.size, mimetype }
   }
 
   private async recognise(): Promise<string> {
@@ -111,7 +112,7 @@ export class IncomingFile extends Writable {
     const file = this.file
     this.file = undefined
     Promise.resolve(file?.close())
-      .then(() => (this.whole ? undefined : rm(this.options.path, { force: true })))
+      .then(() => (this.result ? undefined : rm(this.options.path, { force: true })))
       .then(
         () => done(error && toStorageError(error)),
         (cleaning: Error) => done(error ?? cleaning),

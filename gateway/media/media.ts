@@ -10,7 +10,7 @@ import { type GuardedClient, toUrlError } from '../http/guarded-client.js'
 import type { MediaId, StoredMedia } from '../messages/message.js'
 import type { MediaSource } from '../messages/message-request.js'
 import type { WrittenFile } from './incoming-file.js'
-import { checkFits, unreadable } from './media-kind.js'
+import { checkFits, kindOf, unreadable } from './media-kind.js'
 import type { MediaFiles } from './media-files.js'
 import type { MediaRepository } from './media-repository.js'
 import type { MediaRow } from './media-table.js'
@@ -78,14 +78,29 @@ export class Media {
       checkFits(kind, here)
       return described(here)
     }
-    const { written, filename } = 'url' in source ? await this.fetchUrl(kind, source) : await this.decode(kind, source)
+    if ('url' in source) return described(await this.keepUrl(owner, kind, source))
+    const { written, filename } = await this.decode(kind, source)
+    return described(await this.keepFitting(owner, kind, written, filename))
+  }
+
+  /** A file from an address that a caller chose. As what it will be sent is seen from the file unless given. */
+  async keepUrl(
+    owner: Owner,
+    kind: MediaType | undefined,
+    source: { url: string; filename?: string | undefined },
+  ): Promise<MediaRow> {
+    const { written, filename } = await this.fetchUrl(kind, source)
+    return this.keepFitting(owner, kind ?? kindOf(written.mimetype), written, filename)
+  }
+
+  private async keepFitting(owner: Owner, kind: MediaType, written: WrittenFile, filename: string | undefined) {
     try {
       checkFits(kind, written)
     } catch (error) {
       await this.options.files.discard(written)
       throw error
     }
-    return described(await this.keep(owner, written, filename))
+    return this.keep(owner, written, filename)
   }
 
   /** Throws `not_found`, `gone` and, while the file is on its node only and that is away, `unavailable`. */
@@ -149,7 +164,10 @@ export class Media {
     }
   }
 
-  private async fetchUrl(kind: MediaType, { url, filename }: { url: string; filename?: string | undefined }) {
+  private async fetchUrl(
+    kind: MediaType | undefined,
+    { url, filename }: { url: string; filename?: string | undefined },
+  ) {
     const { guarded, files } = this.options
     const answer = await guarded.request({ url, timeoutMs: FETCH_MS })
     if (answer.status !== 200) {

@@ -7,6 +7,8 @@ export interface PresentContext {
   sessionName: string
   /** Whether the node of its session can be spoken to. */
   nodePresent: boolean
+  /** Its file is on the node only, so far. */
+  mediaPending: boolean
   /** Where a file of ours can be fetched. */
   mediaUrl: (id: string) => string
 }
@@ -74,9 +76,9 @@ function waitingFor(message: Message, { nodePresent }: PresentContext) {
   return { reason, error, nextAction: undefined }
 }
 
-function presentContent(content: StoredContent, { mediaUrl }: PresentContext): unknown {
+function presentContent(content: StoredContent, context: PresentContext): unknown {
   const media = storedMediaOf(content)
-  if (media) return presentMedia(media, mediaUrl)
+  if (media) return presentMedia(media, context)
   switch (content.type) {
     case 'contacts':
       return content.contacts
@@ -89,7 +91,7 @@ function presentContent(content: StoredContent, { mediaUrl }: PresentContext): u
   }
 }
 
-function presentMedia(media: StoredMedia, mediaUrl: (id: string) => string) {
+function presentMedia(media: StoredMedia, { mediaUrl, mediaPending }: PresentContext) {
   const { id, mimetype, size, sha256, filename, caption, missing, seconds } = media
   return compact({
     id,
@@ -101,5 +103,6 @@ function presentMedia(media: StoredMedia, mediaUrl: (id: string) => string) {
     caption,
     seconds,
     missing,
+    pending: mediaPending || undefined,
   })
 }

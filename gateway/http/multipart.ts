@@ -1,0 +1,101 @@
+/** Forms with files, each file streamed to where the caller wants it: nothing of its size or name is trusted. */
+import { finished } from 'node:stream/promises'
+import type { Writable } from 'node:stream'
+import { koaBody } from 'koa-body'
+import { AppError } from '../../runtime/app-error.js'
+import type { ApiContext } from './context.js'
+
+const MOST_FIELD_BYTES = 256 * 1024
+/** Boundaries, headers and fields around the file. */
+const OVERHEAD_BYTES = 2 ** 20
+
+export interface FilePart {
+  filename?: string
+  mimetype?: string
+}
+
+export interface Upload<Target extends Writable> extends FilePart {
+  target: Target
+}
+
+export interface Form<Target extends Writable> {
+  fields: Record<string, string>
+  file?: Upload<Target>
+}
+
+/**
+ * Reads a form with at most one file, in the field `file`. Throws `unsupported_type` for other bodies, `invalid` for
+ * broken ones, and what the target fails with.
+ */
+export async function readMultipart<Target extends Writable>(
+  ctx: ApiContext,
+  options: { maxBytes: number; tooLarge: () => AppError; open: (part: FilePart) => Target },
+): Promise<Form<Target>> {
+  if (ctx.request.is('multipart/form-data') !== 'multipart/form-data') {
+    throw new AppError('unsupported_type', 'Send the file as multipart/form-data, in the field `file`.', {
+      reason: 'unsupported_content_type',
+    })
+  }
+  if ((ctx.request.length ?? 0) > options.maxBytes + OVERHEAD_BYTES) throw options.tooLarge()
+
+  const uploads: (Upload<Target> & { written: Promise<void> })[] = []
+  const read = koaBody({
+    ...{ multipart: true, json: false, text: false, urlencoded: false, patchNode: false },
+    formidable: {
+      ...{ maxFiles: 1, maxFields: 50, maxFieldsSize: MOST_FIELD_BYTES, allowEmptyFiles: true, minFileSize: 0 },
+      // The target counts: it knows the limit of what it sees.
+      maxFileSize: Number.MAX_SAFE_INTEGER,
+      filter: ({ name }) => name === 'file',
+      fileWriteStreamHandler: (part) => {
+        const { originalFilename, mimetype } = (part ?? {}) as { originalFilename?: string; mimetype?: string }
+        const described = {
+          ...(originalFilename ? { filename: originalFilename } : {}),
+          ...(mimetype ? { mimetype } : {}),
+        }
+        const target = options.open(described)
+        const written = finished(target)
+        // Awaited below; until then a failure must not count as unhandled.
+        written.catch(() => undefined)
+        uploads.push({ ...described, target, written })
+        return target
+      },
+    },
+  })
+  try {
+    await read(ctx as never, () => Promise.resolve())
+    // The form is through when the last byte is handed on; the target may still refuse what it got.
+    for (const { written } of uploads) await written
+  } catch (error) {
+    for (const { target } of uploads) target.destroy()
+    throw formError(error)
+  }
+  const fields = textFields(ctx.request.body)
+  const [file] = uploads
+  return { fields, ...(file ? { file } : {}) }
+}
+
+function textFields(body: unknown): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const [name, value] of Object.entries((body ?? {}) as Record<string, unknown>)) {
+    if (typeof value !== 'string') {
+      throw new AppError('invalid', `${name}: is given more than once.`, { reason: 'invalid_request' })
+    }
+    fields[name] = value
+  }
+  return fields
+}
+
+function formError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const { httpCode } = error as { httpCode?: unknown }
+  if (httpCode === 413) {
+    return new AppError('too_large', 'The form has too many or too large fields.', {
+      reason: 'body_too_large',
+      cause: error,
+    })
+  }
+  if (typeof httpCode === 'number' || (error instanceof Error && 'code' in error && typeof error.code === 'number')) {
+    return new AppError('invalid', 'The form is broken or ended early.', { reason: 'malformed_form', cause: error })
+  }
+  return new AppError('internal', 'Something broke. The log has the details.', { cause: error })
+}

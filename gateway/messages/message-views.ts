@@ -1,0 +1,58 @@
+/** Messages in their public shape, with what the rows alone do not say. */
+import type { NodeId, SessionId } from '../../proto/contract.js'
+import type { Session } from '../sessions/session.js'
+import { type MediaId, type Message, type StatusChange, storedMediaOf } from './message.js'
+import { presentHistory, presentMessage } from './message-presenter.js'
+
+export interface MessageViewsOptions {
+  /** Deleted ones too. */
+  findSession: (id: SessionId) => Promise<Session | null>
+  isNodePresent: (nodeId: NodeId) => boolean
+  /** Which of these files are on their node only. */
+  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlySet<MediaId>>
+  mediaUrl: (id: string) => string
+}
+
+const MOST_KEPT = 1_000
+
+export class MessageViews {
+  // What a message shows of its session (name and place) hardly ever changes.
+  private readonly sessions = new Map<SessionId, Pick<Session, 'name' | 'nodeId'>>()
+
+  constructor(private readonly options: MessageViewsOptions) {}
+
+  async one(message: Message, history?: readonly StatusChange[]) {
+    const [view] = await this.all([message])
+    return history ? { ...view, history: presentHistory(message, history) } : view
+  }
+
+  async all(messages: readonly Message[]) {
+    const files = messages.flatMap(({ content, direction, origin }) => {
+      const id = direction === 'in' || origin !== 'api' ? storedMediaOf(content)?.id : undefined
+      return id ? [id] : []
+    })
+    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Set<MediaId>()
+    return Promise.all(
+      messages.map(async (message) => {
+        const { name, nodeId } = await this.session(message.sessionId)
+        const id = storedMediaOf(message.content)?.id
+        return presentMessage(message, {
+          sessionName: name,
+          nodePresent: this.options.isNodePresent(nodeId),
+          mediaPending: id !== undefined && pending.has(id),
+          mediaUrl: this.options.mediaUrl,
+        })
+      }),
+    )
+  }
+
+  private async session(id: SessionId): Promise<Pick<Session, 'name' | 'nodeId'>> {
+    const known = this.sessions.get(id)
+    if (known) return known
+    const found = await this.options.findSession(id)
+    const kept = { name: found?.name ?? '', nodeId: found?.nodeId ?? ('' as NodeId) }
+    if (this.sessions.size >= MOST_KEPT) this.sessions.clear()
+    if (found) this.sessions.set(id, kept)
+    return kept
+  }
+}
