@@ -14,6 +14,7 @@ interface LibraryClientOptions {
   /** The library's helpers are in the page, and it is about to listen. */
   beforeListening: () => Promise<void>
   listening: () => void
+  isEnding: () => boolean
   log: Logger
 }
 
@@ -59,7 +60,7 @@ export function createLibraryClient(given: LibraryClientOptions): LibraryClient 
       return retryOnNavigation(inject, log)
     }
     await inject().catch((thrown: unknown) => {
-      if (!signal.aborted) log.warn({ problem: oneLine(thrown) }, 'whatsapp.reinject_failed')
+      if (!given.isEnding()) log.warn({ problem: oneLine(thrown) }, 'whatsapp.reinject_failed')
     })
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createSimulator, type Phone } from '../../../simulator/simulator.js'
 import { browserTree, mainProcess } from './process-tree.js'
+import type { Timing } from './timing.js'
 import { createHarness, outgoing, text, type Harness, type TestClient } from './wwebjs-harness.js'
 
 const simulator = createSimulator()
@@ -40,8 +41,8 @@ async function linked(): Promise<TestClient> {
   return session
 }
 
-async function relaunched(): Promise<TestClient> {
-  const session = harness.client()
+async function relaunched(timing: Partial<Timing> = {}): Promise<TestClient> {
+  const session = harness.client({}, timing)
   await session.client.start()
   await session.next('connected')
   expect(session.told.map(({ kind }) => kind)).not.toContain('qr')
@@ -83,7 +84,7 @@ describe('linking', () => {
     const first = await linked()
     await first.client.stop()
     await simulator.whatsapp.configure({ syncMode: 'early' })
-    const session = await relaunched()
+    const session = await relaunched({ readyCheckMs: 300 })
     await session.client.send(outgoing(ben.id, text('early')))
     await ben.receivedText('early')
   })
@@ -140,7 +141,7 @@ describe('the end of a life', () => {
     const first = await linked()
     await first.client.stop()
     await anna.logout()
-    const session = harness.client()
+    const session = harness.client({}, { confirmUnlinkedMs: 300 })
     await session.client.start()
     expect(await session.next('logged_out')).toMatchObject({ reason: 'logged_out_by_phone' })
     expect(kinds(session)).toEqual(['logged_out'])
@@ -181,86 +182,6 @@ describe('the end of a life', () => {
     expect(session.client.pid).toBeDefined()
     await session.client.stop()
     expect(browserTree(harness.userDataDir)).toEqual([])
-  })
-})
-
-describe('trouble on the way', () => {
-  it('tells the line going down and coming back, and what was sent meanwhile goes out once', async () => {
-    const session = await linked()
-    await session.client.send(outgoing(ben.id, text('before')))
-    await anna.dropLine()
-    await session.next('line', ({ up }) => !up)
-    const waiting = outgoing(ben.id, text('during'))
-    expect(await session.client.send(waiting)).toEqual({ outcome: 'dispatched' })
-    expect(await session.client.findTrace(waiting)).toMatchObject({ found: true, status: 'pending' })
-    expect(await session.client.probe()).toEqual({ alive: true })
-    await anna.restoreLine()
-    await session.next('line', ({ up }) => up)
-    await ben.receivedText('during')
-    await session.next('ack', ({ waMessageId }) => waMessageId === waiting.waMessageId)
-    expect(kinds(session)).not.toContain('died')
-  })
-
-  it('is connected again after the page has loaded itself anew, and hears and sends', async () => {
-    const session = await linked()
-    await anna.reload()
-    await session.next('line', ({ up }) => !up)
-    await simulator.whatsapp.until(async () => kinds(session).filter((kind) => kind === 'connected').length === 2)
-    const message = outgoing(ben.id, text('after'))
-    expect(await session.client.send(message)).toEqual({ outcome: 'dispatched' })
-    await ben.message(({ id }) => id === message.waMessageId)
-    await ben.sendText(anna.id, 'heard')
-    await session.body('message_received')
-    expect(session.bodies('message_received')).toHaveLength(1)
-    expect(await session.client.probe()).toEqual({ alive: true })
-  })
-
-  it('fails what broke before it was handed over, and does not know what broke after', async () => {
-    const session = await linked()
-    await anna.fault({ op: 'store', mode: 'fail' })
-    const stored = outgoing(ben.id, text('stored'))
-    // Which of the two is told first, the failure to store or WhatsApp's answer, is WhatsApp Web's affair.
-    expect(['unknown', 'dispatched']).toContain((await session.client.send(stored)).outcome)
-    expect(await session.client.findTrace(stored)).toMatchObject({ found: true })
-    await ben.receivedText('stored')
-    await simulator.whatsapp.fault({ op: 'chat', mode: 'fail' })
-    const cleo = await simulator.whatsapp.phone('4915133333333', { name: 'Cleo' })
-    const never = outgoing(cleo.id, text('never'))
-    expect(await session.client.send(never)).toMatchObject({ outcome: 'failed', reason: 'send_failed' })
-    expect(await session.client.findTrace(never)).toMatchObject({ found: false })
-  })
-
-  it('does not start a second time', async () => {
-    const session = harness.client()
-    await session.client.start()
-    await expect(session.client.start()).rejects.toMatchObject({ code: 'conflict' })
-  })
-
-  it('leaves no process when it is stopped while it is being started', async () => {
-    for (const delayMs of [0, 30, 150, 400]) {
-      const session = harness.client()
-      const starting = session.client.start().catch((thrown: unknown) => thrown)
-      await new Promise((resolve) => setTimeout(resolve, delayMs))
-      await session.client.stop()
-      await starting
-      expect(browserTree(harness.userDataDir)).toEqual([])
-      expect(kinds(session)).toEqual([])
-    }
-  })
-
-  it('says that no browser can be started when there is none', async () => {
-    const other = await createHarness([], { chromiumPath: '/nowhere/chromium' })
-    await expect(other.client().client.start()).rejects.toMatchObject({
-      code: 'unavailable',
-      reason: 'browser_missing',
-    })
-    await other.end()
-  })
-
-  it('takes a picture of the page and knows its memory', async () => {
-    const session = await linked()
-    expect((await session.client.screenshot()).subarray(1, 4).toString()).toBe('PNG')
-    expect(await session.client.memoryBytes?.()).toBeGreaterThan(20 * 2 ** 20)
   })
 })
 

@@ -5,6 +5,7 @@ import type { ClientEvent } from '../whatsapp-client.js'
 import { oneLine, within } from './deadline.js'
 import type { LibraryClient } from './library.js'
 import type { PageApi } from './page-api.js'
+import type { Profile } from './profile.js'
 
 /** WhatsApp shows the first code for a minute and each further one for twenty seconds. */
 const firstQrMs = 60_000
@@ -13,16 +14,14 @@ const mostQrs = 6
 /** Without a new code so long after the last one ran out, none will come. */
 const noMoreQrMs = 60_000
 const pairingCodeMs = 180_000
-/** How long a linked profile has to insist on a QR code before it counts as unlinked. */
-const confirmUnlinkedMs = 3_000
-
 interface Dependencies {
   client: () => LibraryClient
   page: PageApi
+  profile: Profile
   tell: (event: ClientEvent) => void
   /** The phone has scanned: the page now has a limited time to become ready. */
   scanned: () => void
-  wasLinked: () => Promise<boolean>
+  confirmUnlinkedMs: number
   signal: AbortSignal
   clock: Clock
   log: Logger
@@ -108,11 +107,12 @@ export class Linking {
   }
 
   async #askIfUnlinked(): Promise<boolean> {
-    if (!(await this.to.wasLinked())) return false
-    await sleep(confirmUnlinkedMs, this.to.signal)
+    if (!(await this.to.profile.wasLinked())) return false
+    await sleep(this.to.confirmUnlinkedMs, this.to.signal)
     if (this.to.signal.aborted) return true
     const { state } = await this.to.page.health()
     if (state !== 'UNPAIRED' && state !== 'UNPAIRED_IDLE') return true
+    await this.to.profile.markUnlinked()
     this.to.tell({ kind: 'logged_out', reason: 'logged_out_by_phone' })
     return true
   }

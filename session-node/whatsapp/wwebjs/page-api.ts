@@ -37,7 +37,10 @@ const neededToPair: [string, string][] = [
 export class PageApi {
   #load = 0
 
-  constructor(private readonly page: () => Page) {}
+  constructor(
+    private readonly page: () => Page,
+    private readonly answerMs: number,
+  ) {}
 
   /** Counts the loads of the page: what the page noted before belongs to an earlier one. */
   get load(): number {
@@ -52,12 +55,12 @@ export class PageApi {
     await this.#ask(installReceiving, undefined, 10_000, 'Preparing the page')
   }
 
-  health(ms = 10_000) {
-    return this.#ask(questions.readHealth, undefined, ms, 'The state of WhatsApp Web')
+  health() {
+    return this.#ask(questions.readHealth, undefined, 2 * this.answerMs, 'The state of WhatsApp Web')
   }
 
-  answers(ms: number) {
-    return within(this.page().evaluate('1'), ms, 'A sign of life from the page')
+  answers() {
+    return within(this.page().evaluate('1'), this.answerMs, 'A sign of life from the page')
   }
 
   missingWhenLinked() {
@@ -91,11 +94,11 @@ export class PageApi {
   }
 
   readSent(id: string) {
-    return this.#ask(questions.readSent, id, 5_000, 'The note of the send')
+    return this.#ask(questions.readSent, id, this.answerMs, 'The note of the send')
   }
 
   abandonSend(id: string, attempt: number) {
-    return this.#ask(questions.abandonSend, { id, attempt }, 5_000, 'The note of the send')
+    return this.#ask(questions.abandonSend, { id, attempt }, this.answerMs, 'The note of the send')
   }
 
   findMessage(id: string, chatId: string): Promise<FoundMessage | undefined> {

@@ -2,16 +2,15 @@ import { sleep } from '../../../runtime/clock.js'
 import type { Logger } from '../../../runtime/log.js'
 import { oneLine } from './deadline.js'
 import type { PageApi } from './page-api.js'
-
-/** Longest time without any progress, and in all, from linked to ready. */
-const stalledMs = 90_000
-const longestMs = 300_000
-const askEveryMs = 3_000
+import type { Timing } from './timing.js'
 
 interface Dependencies {
   page: PageApi
   isReady: () => boolean
+  /** Whether the library has heard that the page is synced. */
+  syncHeard: () => boolean
   late: (detail: string) => void
+  timing: Timing
   signal: AbortSignal
   log: Logger
 }
@@ -43,8 +42,9 @@ export class Readiness {
 
   async #watch(): Promise<void> {
     const since = performance.now()
+    const { readyCheckMs, stalledMs, longestMs } = this.to.timing
     for (;;) {
-      await sleep(askEveryMs, this.to.signal)
+      await sleep(readyCheckMs, this.to.signal)
       if (this.to.signal.aborted || this.to.isReady()) return
       const now = performance.now()
       if (now - this.#progressAt > stalledMs || now - since > longestMs) {
@@ -55,13 +55,14 @@ export class Readiness {
   }
 
   async #help(): Promise<void> {
-    const health = await this.to.page.health(5_000).catch(() => undefined)
+    const health = await this.to.page.health().catch(() => undefined)
     if (health?.state !== 'CONNECTED' || !health.hasSynced || this.to.isReady()) {
       this.#missed = 0
       return
     }
     this.#missed += 1
-    if (this.#missed < 2) return
+    // On its way from "synced" to ready the library may just be busy.
+    if (this.#missed < (this.to.syncHeard() ? 5 : 1)) return
     this.#missed = 0
     this.to.log.warn('whatsapp.synced_unheard')
     await this.to.page.repeatSynced().catch((thrown: unknown) => {

@@ -8,8 +8,7 @@ import type { LibraryClient } from './library.js'
 import { prepareContent, type Prepared } from './outgoing-content.js'
 import type { PageApi } from './page-api.js'
 
-/** How long one send may take; a file gets the time that a slow line needs for it. */
-const sendMs = 45_000
+/** What a slow line needs on top for a file. */
 const msPerMebibyte = 4_000
 
 /**
@@ -26,6 +25,7 @@ export class Sending {
     private readonly page: PageApi,
     private readonly files: MediaStore,
     private readonly tell: (event: ClientEvent) => void,
+    private readonly sendMs: number,
   ) {}
 
   /** Whether the id is of a message sent in this life. */
@@ -77,7 +77,7 @@ export class Sending {
   ): Promise<SendOutcome> {
     const { load } = this.page
     const options = { ...prepared.options, sendSeen: false, extra: { ...prepared.extra, switchboard: { id, attempt } } }
-    const limit = sendMs + Math.ceil(prepared.bytes / 2 ** 20) * msPerMebibyte
+    const limit = this.sendMs + Math.ceil(prepared.bytes / 2 ** 20) * msPerMebibyte
     let problem: unknown
     try {
       await within(this.client().sendMessage(chatId, prepared.content, options), limit, 'The send')
@@ -107,7 +107,7 @@ export class Sending {
    * library waits there until the server has it.
    */
   async #sendPastHook(message: OutgoingMessage, chatId: string, prepared: Prepared): Promise<SendOutcome> {
-    const limit = sendMs + Math.ceil(prepared.bytes / 2 ** 20) * msPerMebibyte
+    const limit = this.sendMs + Math.ceil(prepared.bytes / 2 ** 20) * msPerMebibyte
     const options = { ...prepared.options, sendSeen: false, extra: prepared.extra }
     try {
       const sent = await within(this.client().sendMessage(chatId, prepared.content, options), limit, 'The send')
@@ -127,7 +127,7 @@ export class Sending {
     const echo = `${target} ${emoji}`
     remember(this.#ownReactions, echo, true)
     try {
-      const found = await this.page.react(target, (await this.#chat(to)) ?? to, emoji, sendMs)
+      const found = await this.page.react(target, (await this.#chat(to)) ?? to, emoji, this.sendMs)
       if (!found) {
         this.#ownReactions.delete(echo)
         return { outcome: 'failed', reason: 'reaction_target_not_found' }
@@ -173,7 +173,8 @@ function beforeDispatch(thrown: unknown): SendOutcome {
 
 function refusal(chatId: string, content: Content, problem: unknown): Reason {
   if (/No LID for user/.test(String(problem))) return chatId.endsWith('@g.us') ? 'chat_not_found' : 'not_on_whatsapp'
-  return content.type in mediaKinds ? 'media_rejected' : 'send_failed'
+  // A line that broke during the upload says nothing about the file.
+  return content.type in mediaKinds && !/upload/i.test(String(problem)) ? 'media_rejected' : 'send_failed'
 }
 
 const mediaKinds = { image: 1, video: 1, audio: 1, voice: 1, document: 1, sticker: 1 }

@@ -2,7 +2,7 @@ import type { OutgoingMessage } from '../../../proto/contract.js'
 import type { Reason } from '../../../proto/reasons.js'
 import { AppError } from '../../../runtime/app-error.js'
 import type { Logger } from '../../../runtime/log.js'
-import type { ClientEvent, ClientOptions, Probe, SendOutcome, Trace, WhatsAppClient } from '../whatsapp-client.js'
+import type { ClientOptions, Probe, SendOutcome, Trace, WhatsAppClient } from '../whatsapp-client.js'
 import { BrowserLife } from './browser-life.js'
 import { getChromium, type BrowserSettings } from './chromium.js'
 import { isTimeout, oneLine, within } from './deadline.js'
@@ -12,22 +12,25 @@ import { Linking } from './linking.js'
 import { lookBack } from './look-back.js'
 import { MediaDownload } from './media-download.js'
 import { PageApi } from './page-api.js'
+import { PageLife } from './page-life.js'
 import type { PageEvent } from './page/page-types.js'
+import { endBrowserTree } from './process-tree.js'
 import { ProfileAuth } from './profile-auth.js'
 import { Profile } from './profile.js'
 import { Readiness } from './readiness.js'
 import { Receiving } from './receiving.js'
 import { Sending } from './sending.js'
-import { endBrowserTree } from './process-tree.js'
+import { Telling } from './telling.js'
+import { defaultTiming, type Timing } from './timing.js'
 import { findTrace } from './trace.js'
 
-const launchMs = 60_000
-/** A page that loads itself anew is not dead; for so long its silence is excused. */
-const navigationGraceMs = 60_000
-
 /** The real engine: whatsapp-web.js in a Chromium of its own. */
-export function createWwebjsClient(options: ClientOptions, browser: BrowserSettings): WhatsAppClient {
-  return new WwebjsClient(options, browser)
+export function createWwebjsClient(
+  options: ClientOptions,
+  browser: BrowserSettings,
+  timing: Partial<Timing> = {},
+): WhatsAppClient {
+  return new WwebjsClient(options, browser, { ...defaultTiming, ...timing })
 }
 
 class WwebjsClient implements WhatsAppClient {
@@ -35,66 +38,69 @@ class WwebjsClient implements WhatsAppClient {
   readonly #ending = new AbortController()
   /** Kills a browser that puppeteer is starting; one that is up is closed instead, so that it can write what it holds. */
   readonly #cutOff = new AbortController()
+  readonly #telling: Telling
   readonly #profile: Profile
   readonly #browser: BrowserLife
   readonly #page: PageApi
+  readonly #life: PageLife
   readonly #sending: Sending
   readonly #receiving: Receiving
   readonly #linking: Linking
-  readonly #readiness: Readiness
   #client: LibraryClient | undefined
   #launch: Promise<void> | undefined
+  #failLaunch: ((problem: AppError) => void) | undefined
   #stop: Promise<void> | undefined
-  /** Told the last thing of this life: that it died, was unlinked, blocked or not scanned. */
-  #over = false
-  #listening = false
-  #libraryReady = false
-  #connected = false
-  #lineUp = true
-  #loggingOut = false
-  #navigatedAt = 0
-  #documents = 0
-  #me = ''
 
   constructor(
     private readonly options: ClientOptions,
     private readonly settings: BrowserSettings,
+    private readonly timing: Timing,
   ) {
-    this.#log = options.log
+    const { log, clock, media, profileDir, listener } = options
     const { signal } = this.#ending
-    const tell = (event: ClientEvent) => this.#tell(event)
-    this.#profile = new Profile(options.profileDir, this.#log)
-    this.#browser = new BrowserLife(
-      this.#profile.userDataDir,
-      (reason, detail) => this.#died(reason, detail),
-      this.#log,
-    )
-    this.#page = new PageApi(() => this.#openPage())
-    this.#sending = new Sending(() => this.#library(), this.#page, options.media, tell)
+    this.#log = log
+    this.#telling = new Telling(listener, signal)
+    const { tell } = this.#telling
+    this.#profile = new Profile(profileDir, log)
+    this.#browser = new BrowserLife(this.#profile.userDataDir, (reason, detail) => this.#died(reason, detail), log)
+    this.#page = new PageApi(() => this.#openPage(), timing.answerMs)
+    this.#sending = new Sending(() => this.#library(), this.#page, media, tell, timing.sendMs)
     this.#receiving = new Receiving({
       tell,
       isOurs: (id) => this.#sending.sent(id) || options.isOurs?.(id) === true,
       isOwnReaction: (parentId, emoji) => this.#sending.isOwnReaction(parentId, emoji),
-      me: () => this.#me,
-      media: new MediaDownload(this.#page, options.media, signal, this.#log),
-      log: this.#log,
+      me: () => this.#life.me,
+      media: new MediaDownload(this.#page, media, signal, log),
+      log,
+    })
+    const readiness = new Readiness({
+      page: this.#page,
+      isReady: () => this.#life.connected,
+      syncHeard: () => this.#life.syncHeard,
+      late: (detail) => this.#died('ready_timeout', detail),
+      timing,
+      signal,
+      log,
     })
     this.#linking = new Linking({
       client: () => this.#library(),
       page: this.#page,
+      profile: this.#profile,
       tell,
-      scanned: () => this.#readiness.watch(),
-      wasLinked: () => this.#profile.wasLinked(),
+      scanned: () => readiness.watch(),
+      confirmUnlinkedMs: timing.confirmUnlinkedMs,
       signal,
-      clock: options.clock,
-      log: this.#log,
+      clock,
+      log,
     })
-    this.#readiness = new Readiness({
+    this.#life = new PageLife({
       page: this.#page,
-      isReady: () => this.#connected,
-      late: (detail) => this.#died('ready_timeout', detail),
-      signal,
-      log: this.#log,
+      profile: this.#profile,
+      linking: this.#linking,
+      readiness,
+      telling: this.#telling,
+      clock,
+      log,
     })
   }
 
@@ -104,10 +110,12 @@ class WwebjsClient implements WhatsAppClient {
 
   async start(): Promise<void> {
     if (this.#launch || this.#stop) throw new AppError('conflict', 'This client was started before.')
+    const broken = new Promise<never>((_resolve, reject) => (this.#failLaunch = reject))
+    broken.catch(() => undefined)
     this.#launch = this.#launchBrowser()
     this.#launch.catch(() => undefined)
     try {
-      await within(this.#launch, launchMs, 'The start of the browser')
+      await within(Promise.race([this.#launch, broken]), this.timing.launchMs, 'The start of the browser')
     } catch (thrown) {
       if (this.#stop) throw new AppError('unavailable', 'The session was stopped while it was being started.')
       await this.stop()
@@ -116,6 +124,8 @@ class WwebjsClient implements WhatsAppClient {
         reason: 'launch_failed',
         cause: thrown,
       })
+    } finally {
+      this.#failLaunch = undefined
     }
   }
 
@@ -130,12 +140,12 @@ class WwebjsClient implements WhatsAppClient {
 
   async logout(): Promise<void> {
     this.#mustBeConnected()
-    this.#loggingOut = true
+    this.#life.leaving(true)
     const asked = this.#openPage().evaluate(`window.require('WAWebSocketModel').Socket.logout()`)
     await within(asked, 15_000, 'The logout').catch((thrown: unknown) => {
       // Leaving the page may cut off its own answer.
       if (!isTimeout(thrown)) return
-      this.#loggingOut = false
+      this.#life.leaving(false)
       throw thrown
     })
     await this.#profile.markUnlinked()
@@ -156,9 +166,8 @@ class WwebjsClient implements WhatsAppClient {
   }
 
   async send(message: OutgoingMessage): Promise<SendOutcome> {
-    if (!this.#connected)
-      return { outcome: 'unknown', reason: 'outcome_unknown', error: 'The session is not connected.' }
-    return this.#sending.send(message)
+    if (this.#life.connected) return this.#sending.send(message)
+    return { outcome: 'unknown', reason: 'outcome_unknown', error: 'The session is not connected.' }
   }
 
   async findTrace(message: { waMessageId: string; to: string }): Promise<Trace> {
@@ -177,183 +186,64 @@ class WwebjsClient implements WhatsAppClient {
 
   async probe(): Promise<Probe> {
     if (!this.#browser.isAlive) return { alive: false, reason: 'browser_crashed', detail: 'The browser is gone.' }
+    let detail = 'The page lost our scripts.'
     try {
-      await this.#page.answers(5_000)
-      const health = await this.#page.health()
-      if (!this.#connected || health.hooked) return { alive: true }
-      if (this.#isNavigating()) return { alive: true }
-      return { alive: false, reason: 'page_unresponsive', detail: 'The page lost our scripts.' }
+      await this.#page.answers()
+      const { hooked } = await this.#page.health()
+      if (hooked || !this.#life.connected) return { alive: true }
     } catch (thrown) {
-      if (this.#isNavigating()) return { alive: true }
-      return { alive: false, reason: 'page_unresponsive', detail: oneLine(thrown) }
+      detail = oneLine(thrown)
     }
+    return this.#life.isNavigating ? { alive: true } : { alive: false, reason: 'page_unresponsive', detail }
   }
 
   async #launchBrowser(): Promise<void> {
     const executablePath = getChromium(this.settings)
     await this.#profile.prepare()
     if (this.#ending.signal.aborted) return
-    const auth = new ProfileAuth(this.#profile.userDataDir, (client) => this.#browserReady(client))
     const client = createLibraryClient({
       executablePath,
       settings: this.settings,
       sessionId: this.options.sessionId,
-      auth,
+      auth: new ProfileAuth(this.#profile.userDataDir, (given) => this.#browserReady(given)),
       signal: this.#cutOff.signal,
-      beforeListening: () => this.#beforeListening(),
-      listening: () => {
-        this.#listening = true
-        this.#readyIfBoth()
-      },
+      beforeListening: () => this.#life.beforeListening(),
+      listening: () => this.#life.listening(),
+      isEnding: () => this.#telling.over,
       log: this.#log,
     })
     this.#client = client
-    this.#listen(client)
-    try {
-      await client.initialize()
-    } catch (thrown) {
-      if (this.#ending.signal.aborted || !(await this.#tellIfUnsupported())) throw thrown
-      return
-    }
-    const { state } = await this.#page.health()
-    if (state !== null) this.#onState(state)
-    if (state !== 'UNPAIRED' && state !== 'UNPAIRED_IDLE') this.#readiness.watch()
-  }
-
-  #listen(client: LibraryClient): void {
     client.on('qr', (qr) => {
       this.#linking.onQr(qr).catch((thrown: unknown) => this.#log.warn({ problem: oneLine(thrown) }, 'qr.failed'))
     })
-    client.on('loading_screen', () => this.#readiness.progress())
-    client.on('authenticated', () => this.#readiness.progress())
-    client.on('ready', () => {
-      this.#libraryReady = true
-      this.#readyIfBoth()
-    })
-    client.on('disconnected', (reason) => {
-      if (String(reason) === 'LOGOUT') this.#loggedOut()
-    })
+    this.#life.listenTo(client)
     this.#receiving.attach(client)
+    try {
+      await client.initialize()
+    } catch (thrown) {
+      if (this.#ending.signal.aborted || !(await this.#life.toldUnsupported())) throw thrown
+      return
+    }
+    await this.#life.launched()
   }
 
   /** The browser is up and the page is still empty: whatever comes is heard. */
-  async #browserReady(client: LibraryClient): Promise<void> {
-    const { pupBrowser: browser, pupPage: page } = client
-    // On a logout the library asks for its strategy once more.
-    if (!browser || !page || this.#documents > 0 || this.#browser.pid !== undefined) return
+  async #browserReady({ pupBrowser: browser, pupPage: page }: LibraryClient): Promise<void> {
+    // On a logout the library asks its strategy for a new browser that it does not start.
+    if (!browser || !page || this.#browser.pid !== undefined) return
     this.#browser.watch(browser, page)
-    page.on('domcontentloaded', () => this.#newDocument())
+    await this.#life.watch(page)
     await page.exposeFunction('onSwitchboardEvent', (event: PageEvent) => this.#receiving.told(event))
-    // Instead of the library's own, which only throws: it wants a `window` here.
-    await page.exposeFunction('onAuthAppStateChangedEvent', (state: string) => this.#onState(state))
-  }
-
-  #newDocument(): void {
-    this.#documents += 1
-    this.#navigatedAt = performance.now()
-    this.#listening = false
-    this.#libraryReady = false
-    if (!this.#connected) return
-    this.#connected = false
-    this.#line(false)
-    this.#readiness.watch()
-  }
-
-  async #beforeListening(): Promise<void> {
-    const missing = await this.#page.missingWhenLinked()
-    if (missing.length > 0) {
-      this.#last({ kind: 'blocked', reason: 'web_version_unsupported', detail: `Missing: ${missing.join(', ')}` })
-      throw new Error('This version of WhatsApp Web is not supported.')
-    }
-    await this.#page.install()
-  }
-
-  /** The library says `ready` again and again, and sometimes before it listens. */
-  #readyIfBoth(): void {
-    if (!this.#listening || !this.#libraryReady || this.#connected || this.#over) return
-    this.#becomeConnected().catch((thrown: unknown) => {
-      this.#log.warn({ problem: oneLine(thrown) }, 'whatsapp.not_ready')
-    })
-  }
-
-  async #becomeConnected(): Promise<void> {
-    const { phone, lid, pushName, webVersion } = await this.#page.me()
-    if (this.#connected || this.#over || this.#ending.signal.aborted) return
-    this.#me = phone
-    this.#connected = true
-    await this.#profile.markLinked(this.options.clock())
-    this.#lineUp = true
-    this.#tell({
-      kind: 'connected',
-      phone: phone.replace(/@.*$/, ''),
-      ...(lid !== '' && { lid }),
-      ...(pushName !== '' && { pushName }),
-      ...(webVersion !== '' && { webVersion }),
-    })
-  }
-
-  #onState(state: string): void {
-    switch (state) {
-      case 'CONFLICT':
-        return this.#last({ kind: 'blocked', reason: 'conflict' })
-      case 'TOS_BLOCK':
-      case 'SMB_TOS_BLOCK':
-        return this.#last({ kind: 'blocked', reason: 'banned' })
-      case 'DEPRECATED_VERSION':
-        return this.#last({ kind: 'blocked', reason: 'web_version_unsupported' })
-      case 'PROXYBLOCK':
-        return this.#died('connection_lost', 'A proxy on the way blocks WhatsApp.')
-      case 'UNPAIRED':
-      case 'UNPAIRED_IDLE':
-        if (this.#me !== '') return this.#loggedOut()
-    }
-    if (this.#connected) return this.#line(state === 'CONNECTED')
-    this.#readiness.progress()
-    this.#linking.onState(state)
-  }
-
-  #line(up: boolean): void {
-    if (this.#lineUp === up) return
-    this.#lineUp = up
-    this.#tell({ kind: 'line', up })
-  }
-
-  #loggedOut(): void {
-    if (!this.#loggingOut) this.#last({ kind: 'logged_out', reason: 'logged_out_by_phone' })
   }
 
   #died(reason: Reason, detail: string): void {
-    this.#last({ kind: 'died', reason, detail })
-  }
-
-  #last(event: ClientEvent): void {
-    this.#tell(event)
-  }
-
-  #tell(event: ClientEvent): void {
-    if (this.#over || this.#ending.signal.aborted) return
-    if (lastWords.has(event.kind)) {
-      this.#over = true
-      this.#connected = false
-    }
-    if (event.kind === 'logged_out') {
-      this.#profile.markUnlinked().catch((err: unknown) => this.#log.warn({ err }, 'profile.not_marked'))
-    }
-    this.options.listener(event)
-  }
-
-  async #tellIfUnsupported(): Promise<boolean> {
-    const missing = await this.#page.missingToPair().catch((): string[] => [])
-    // Without any module the page is something else: an error page, or one that is still loading.
-    if (missing.length === 0 || missing.includes('WAWebSocketModel.Socket')) return false
-    this.#last({ kind: 'blocked', reason: 'web_version_unsupported', detail: `Missing: ${missing.join(', ')}` })
-    return true
+    if (this.#failLaunch) return this.#failLaunch(new AppError('unavailable', detail, { reason }))
+    this.#telling.tell({ kind: 'died', reason, detail })
   }
 
   /** A launch that is under way is cut off first: a browser may come up after the library said that it had ended. */
   async #end(): Promise<void> {
     this.#ending.abort()
-    this.#connected = false
     this.#client?.removeAllListeners()
     let launching = true
     const launched = (this.#launch ?? Promise.resolve()).then(
@@ -372,10 +262,6 @@ class WwebjsClient implements WhatsAppClient {
     await this.#browser.end()
   }
 
-  #isNavigating(): boolean {
-    return performance.now() - this.#navigatedAt < navigationGraceMs
-  }
-
   #library(): LibraryClient {
     if (!this.#client) throw new AppError('not_ready', 'The session is not started.')
     return this.#client
@@ -388,8 +274,6 @@ class WwebjsClient implements WhatsAppClient {
   }
 
   #mustBeConnected(): void {
-    if (!this.#connected) throw new AppError('not_ready', 'The session is not connected.')
+    if (!this.#life.connected) throw new AppError('not_ready', 'The session is not connected.')
   }
 }
-
-const lastWords = new Set<ClientEvent['kind']>(['died', 'logged_out', 'blocked', 'qr_expired'])

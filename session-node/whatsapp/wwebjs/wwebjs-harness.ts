@@ -11,6 +11,7 @@ import { silentLog } from '../../../runtime/log.js'
 import type { MediaStore } from '../../media/media-store.js'
 import type { ClientEvent, ClientOptions, WhatsAppClient } from '../whatsapp-client.js'
 import type { BrowserSettings } from './chromium.js'
+import type { Timing } from './timing.js'
 import { createWwebjsClient } from './wwebjs-client.js'
 
 /** For tests: clients of the real engine, and what they tell. */
@@ -66,7 +67,7 @@ export async function createHarness(chromiumArgs: string[], settings: Partial<Br
     profileDir,
     userDataDir: join(profileDir, 'chromium'),
     browser,
-    client(options: Partial<ClientOptions> = {}): TestClient {
+    client(options: Partial<ClientOptions> = {}, timing: Partial<Timing> = {}): TestClient {
       const heard = listening()
       const client = createWwebjsClient(
         {
@@ -80,6 +81,7 @@ export async function createHarness(chromiumArgs: string[], settings: Partial<Br
           ...options,
         },
         browser,
+        timing,
       )
       started.push(client)
       return { client, ...heard }

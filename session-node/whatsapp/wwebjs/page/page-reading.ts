@@ -2,12 +2,12 @@ import type { PageWindow } from './page-types.js'
 
 declare const window: PageWindow
 
-/** Chats in which something happened since then (seconds) or that have something unread, the latest first. */
+/** Chats in which something happened since then (seconds), the latest first. */
 export function listChatsSince(seconds: number): string[] {
   return window
     .require('WAWebCollections')
     .Chat.getModelsArray()
-    .filter((chat) => (chat.t ?? 0) >= seconds || ((chat.unreadCount ?? 0) > 0 && (chat.t ?? 0) >= seconds - 86_400))
+    .filter((chat) => (chat.t ?? 0) >= seconds)
     .sort((a, b) => (b.t ?? 0) - (a.t ?? 0))
     .map((chat) => chat.id._serialized)
 }
