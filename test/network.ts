@@ -10,7 +10,6 @@ import { createSimulator, type Simulator, type SimulatorOptions } from '../simul
 import { FakeTelegram } from './fake-telegram.js'
 import { browsersOn, processesNaming, type RunningProcess, startProcess } from './processes.js'
 import { createRest, type Rest } from './rest.js'
-import { until } from './until.js'
 
 export interface NetworkOptions {
   /** `one`: everything in one process, as `npm start` does it. A number: that many session nodes, each part alone. */
@@ -84,7 +83,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     const main = await launch('main')
     url = String((await main.logged('http.listening')).url)
     recipes.set('main', { entry: 'main.ts', env: { ...env, PORT: new URL(url).port }, ready: 'http.listening' })
-    if (operator) await until('the bot listens to Telegram', () => telegram.callsOf('getUpdates').length > 0)
+    if (operator) await main.logged('telegram.connected')
   } else {
     const shared = { CLUSTER_TOKEN: clusterToken, ...options.env }
     const addresses: string[] = []
@@ -105,7 +104,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     if (operator) {
       const forGatewayAccess = { GATEWAY_URL: url, GATEWAY_API_KEY: adminKey }
       const botEnv = { ...shared, ...nodes, ...forBot, ...forGatewayAccess, DATA_DIR: join(dataDir, 'bot') }
-      recipes.set('bot', { entry: 'bot/main.ts', env: botEnv, ready: 'bot.started' })
+      recipes.set('bot', { entry: 'bot/main.ts', env: botEnv, ready: 'telegram.connected' })
       await launch('bot')
     }
   }
