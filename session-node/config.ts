@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { NodeId } from '../proto/contract.js'
 import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
 import type { LogLevel } from '../runtime/log.js'
-import { flag, readSettings, shownSettings } from '../runtime/settings.js'
+import { flag, loadEnvFile, readSettings, shownSettings } from '../runtime/settings.js'
 import { capacityOf } from './memory.js'
 import type { Timing } from './sessions/timing.js'
 import type { BrowserSettings } from './whatsapp/wwebjs/chromium.js'
@@ -46,21 +46,22 @@ const settings = {
   ...securitySettings,
 }
 
-export interface ReadConfig {
-  config: SessionNodeConfig
+/** What a process of its own reads besides. */
+export interface SessionNodeSettings extends SessionNodeConfig {
   logLevel: LogLevel
-  /** For the log, without secrets. */
+  /** For the log line at start: secrets as `set` or `unset`. */
   shown: Record<string, unknown>
 }
 
-/** Throws SettingsError with all problems at once. */
-export function readConfig(env: NodeJS.ProcessEnv): ReadConfig {
+/** Throws SettingsError; its message names every variable that cannot be used. */
+export function readSessionNodeConfig(env: NodeJS.ProcessEnv = process.env): SessionNodeSettings {
   const given = readSettings(settings, env)
-  const config: SessionNodeConfig = {
+  const capacity = given.NODE_CAPACITY ?? capacityOf(given.SESSION_MEMORY_MIB)
+  return {
     dataDir: resolve(given.DATA_DIR),
     listen: given.NODE_LISTEN,
     nodeId: given.NODE_ID as NodeId | undefined,
-    capacity: given.NODE_CAPACITY ?? capacityOf(given.SESSION_MEMORY_MIB),
+    capacity,
     security: securityOf(given),
     browser: {
       chromiumPath: given.CHROMIUM_PATH,
@@ -68,7 +69,13 @@ export function readConfig(env: NodeJS.ProcessEnv): ReadConfig {
       headless: given.CHROMIUM_HEADLESS,
       noSandbox: given.CHROMIUM_NO_SANDBOX,
     },
+    logLevel: given.LOG_LEVEL,
+    shown: shownSettings({ ...given, NODE_CAPACITY: capacity }, ['CLUSTER_TOKEN']),
   }
-  const shown = shownSettings({ ...given, NODE_CAPACITY: config.capacity }, ['CLUSTER_TOKEN'])
-  return { config, logLevel: given.LOG_LEVEL, shown }
+}
+
+/** For a node in a process of its own: `.env` is read. */
+export function readLoneSessionNodeConfig(): SessionNodeSettings {
+  loadEnvFile()
+  return readSessionNodeConfig()
 }

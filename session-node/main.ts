@@ -1,12 +1,10 @@
 import { systemClock } from '../runtime/clock.js'
 import { run } from '../runtime/lifecycle.js'
 import { createLog } from '../runtime/log.js'
-import { loadEnvFile } from '../runtime/settings.js'
-import { readConfig } from './config.js'
+import { readLoneSessionNodeConfig } from './config.js'
 import { createSessionNode } from './session-node.js'
 
-loadEnvFile()
-const { config, logLevel, shown } = readConfig(process.env)
-const log = createLog('session-node', logLevel)
-log.info(shown, 'node.settings')
+const config = readLoneSessionNodeConfig()
+const log = createLog('session-node', config.logLevel)
+log.info(config.shown, 'node.settings')
 await run(createSessionNode(config, { log, clock: systemClock }), log, { graceMs: 40_000 })

@@ -48,6 +48,6 @@ export class Restarts {
     this.broken ||= this.recent.length >= breaker.restarts
     const { broken } = this
     const base = broken ? breaker.pauseMs : Math.min(backoffMs.most, backoffMs.first * 2 ** (this.attempt - 1))
-    return { waitMs: base * (0.8 + 0.4 * this.random()), attempt: this.attempt, broken }
+    return { waitMs: Math.round(base * (0.8 + 0.4 * this.random())), attempt: this.attempt, broken }
   }
 }
