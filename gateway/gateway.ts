@@ -1,0 +1,119 @@
+import { NodeDirectory } from '../proto/node-directory.js'
+import { type Clock, systemClock } from '../runtime/clock.js'
+import { inOrder, type Service } from '../runtime/lifecycle.js'
+import type { Logger } from '../runtime/log.js'
+import type { GatewayConfig } from './config.js'
+import { Database } from './db/database.js'
+import { healthRoutes } from './health/health-routes.js'
+import { createHttpServer } from './http/http-server.js'
+import type { NodePresence } from './nodes/node-presence.js'
+import { linkRoutes } from './sessions/link-routes.js'
+import { LinkTokens } from './sessions/link-tokens.js'
+import { QrImages } from './sessions/qr-image.js'
+import { qrRoutes } from './sessions/qr-routes.js'
+import { sandboxRoutes } from './sessions/sandbox-routes.js'
+import { SessionLive } from './sessions/session-live.js'
+import { SessionNode } from './sessions/session-node.js'
+import { SessionReconciler } from './sessions/session-reconciler.js'
+import { SessionRepository } from './sessions/session-repository.js'
+import { sessionRoutes } from './sessions/session-routes.js'
+import { Sessions } from './sessions/sessions.js'
+import { shortSessionRoutes } from './sessions/short-session-routes.js'
+import { tables } from './tables.js'
+import { AdminKey } from './tenants/admin-key.js'
+import { ApiKeyRepository } from './tenants/api-key-repository.js'
+import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
+import { Secrets } from './tenants/secrets.js'
+import { DEFAULT_TENANT } from './tenants/tenant.js'
+
+/** What a test, or the process around it, replaces. */
+export interface Outside {
+  log: Logger
+  clock?: Clock
+  /** Addresses of the nodes, asked each time they are looked for; NODES unless given. */
+  nodes?: () => string[]
+}
+
+export interface Gateway extends Service {
+  /** How others reach it, once started. */
+  url(): string
+  /** Where it listens, once started. */
+  localUrl(): string
+  /** The admin key, where this gateway knows it; `isNew` when it was made at this start. */
+  adminApiKey(): { text: string; isNew: boolean } | undefined
+  /** A key of the tenant `default`; its text is known only now. */
+  issueKey(wanted: Omit<NewApiKey, 'tenantId'>): Promise<string>
+  db: Database
+}
+
+export function createGateway(config: GatewayConfig, outside: Outside): Gateway {
+  const { log, clock = systemClock } = outside
+  const { dataDir, security } = config
+
+  const db = new Database({ target: config.database, tables, log })
+  const secrets = new Secrets({ secretKey: config.secretKey, dataDir })
+  const keyRepository = new ApiKeyRepository(db)
+  const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
+  const adminKey = new AdminKey({ db, repository: keyRepository, keys, given: config.adminApiKey, dataDir, log })
+
+  const directory = new NodeDirectory({
+    get targets() {
+      return outside.nodes?.() ?? config.nodes
+    },
+    security,
+    log,
+  })
+  const presence: NodePresence = {
+    lastHeardAt: (nodeId) => (directory.find(nodeId)?.reachable ? clock() : undefined),
+  }
+
+  const sessionRepository = new SessionRepository(db)
+  const sessionNode = new SessionNode(directory)
+  const sessions = new Sessions({
+    ...{ db, directory, presence, clock, log },
+    repository: sessionRepository,
+    node: sessionNode,
+    onDeleted: async () => {},
+  })
+  const reconciler = new SessionReconciler({
+    directory,
+    repository: sessionRepository,
+    sessions,
+    node: sessionNode,
+    log,
+  })
+  const live = new SessionLive(sessionNode, clock, log)
+  const images = new QrImages()
+  const links = new LinkTokens(() => secrets.key('links'), clock)
+
+  const publicUrl = () => config.publicUrl ?? http.url()
+  const http = createHttpServer({
+    host: config.host,
+    port: config.port,
+    trustProxy: config.trustProxy,
+    https: config.publicUrl?.startsWith('https:') ?? false,
+    log,
+    keys,
+    open: [healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
+    api: [
+      // Before the others: `init` and `status` stand where a session's name could.
+      shortSessionRoutes({ sessions, live, images }),
+      sessionRoutes({ sessions, links, publicUrl }),
+      qrRoutes({ sessions, live, images }),
+      sandboxRoutes({ sessions, node: sessionNode }),
+    ],
+  })
+
+  // Started from left to right, stopped from right to left: callers go first, storage last.
+  const parts = inOrder(db, secrets, keys, adminKey, directory, reconciler, http)
+
+  return {
+    start: () => parts.start(),
+    stop: () => parts.stop(),
+    url: publicUrl,
+    localUrl: http.url,
+    adminApiKey: () => (adminKey.text === undefined ? undefined : { text: adminKey.text, isNew: adminKey.isNew }),
+    issueKey: async (wanted) => (await keys.issue({ ...wanted, tenantId: DEFAULT_TENANT })).text,
+    db,
+  }
+}
