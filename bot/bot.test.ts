@@ -10,7 +10,6 @@ import { createBot } from './bot.js'
 import { readBotConfig } from './config.js'
 
 const OPERATOR = 1001
-const PHONE = '4915111111111'
 const CONTACT = '4915222222222'
 
 describe('the bot on a session node', () => {

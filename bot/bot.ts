@@ -8,6 +8,7 @@ import { Incidents } from './alerts/incidents.js'
 import { Background } from './background.js'
 import { BotState } from './bot-state.js'
 import { Choices } from './choices.js'
+import { usageOf } from './commands/command.js'
 import { createCommands } from './commands/commands.js'
 import type { BotConfig, GatewayAccess } from './config.js'
 import { Dispatcher } from './dispatcher.js'
@@ -28,7 +29,6 @@ import { Talk } from './telegram/talk.js'
 import { TelegramApi } from './telegram/telegram-api.js'
 import { type LineTiming, TelegramLine } from './telegram/telegram-line.js'
 import { WebhookServer } from './telegram/webhook-server.js'
-import { usageOf } from './commands/command.js'
 
 export interface BotOutside {
   log: Logger
@@ -108,7 +108,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     ...(timing.line ? { timing: timing.line } : {}),
   })
 
-  return inOrder(
+  const parts = inOrder(
     state,
     hourly(() => state.prune(clock())),
     ...(outside.directory ? [] : [directory]),
@@ -124,6 +124,11 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     ...(config.webhook ? [new WebhookServer(config.webhook, (update) => inbox.take(update), log)] : []),
     line,
   )
+  const start = async () => {
+    await parts.start()
+    log.info({ bot: botId, operators: operators.length, mode: config.webhook ? 'webhook' : 'polling' }, 'bot.started')
+  }
+  return { start, stop: () => parts.stop() }
 }
 
 /** Telegram's menu has one short line per command. */

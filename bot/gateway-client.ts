@@ -10,7 +10,6 @@ const CHANGE_MS = 100_000
 const GatewaySession = z.object({
   id: z.string().transform((id) => id as SessionId),
   name: z.string(),
-  tenant: z.string().optional(),
   engine: z.string().optional(),
   status: z.string(),
   reason: z.string().optional(),
@@ -63,10 +62,7 @@ export class GatewayClient {
   }
 
   /** Makes the row and starts the session. Throws `conflict` when the name is taken. */
-  createSession(
-    wanted: { name: string; tenant?: string; engine?: Engine },
-    idempotencyKey: string,
-  ): Promise<GatewaySession> {
+  createSession(wanted: { name: string; engine?: Engine }, idempotencyKey: string): Promise<GatewaySession> {
     return this.ask('POST', '/sessions', GatewaySession, { body: wanted, idempotencyKey })
   }
 

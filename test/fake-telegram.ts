@@ -1,26 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { BotApiError, type BotApiCall, serveBotApi, type UploadedFile } from './fake-telegram-server.js'
+import { BotMessages, type ShownMessage } from './fake-telegram-messages.js'
+import { type BotApiCall, BotApiError, serveBotApi } from './fake-telegram-server.js'
 
-export interface Button {
-  text: string
-  callback_data?: string
-  url?: string
-}
-
-/** A message of the bot, in its newest form. `text` is the text or caption without its HTML. */
-export interface ShownMessage {
-  id: number
-  chatId: number
-  method: string
-  text: string
-  html: string
-  file?: UploadedFile
-  buttons: Button[]
-  replyTo?: number
-  /** What it said before, oldest first. */
-  before: string[]
-  fields: Record<string, unknown>
-}
+export type { ShownMessage } from './fake-telegram-messages.js'
 
 type Update = Record<string, unknown> & { update_id: number }
 type Kind = 'photo' | 'video' | 'voice' | 'audio' | 'document' | 'sticker' | 'video_note' | 'animation'
@@ -60,16 +42,6 @@ interface Trouble {
   error: BotApiError
 }
 
-const decode = (html: string) =>
-  html
-    .replace(/<[^>]*>/g, '')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&amp;', '&')
-
-const uploadFields = ['photo', 'video', 'voice', 'audio', 'document', 'sticker', 'animation']
-
 /** A stand-in for Telegram's Bot API over real HTTP, with users that a test drives. As strict as Telegram is. */
 export class FakeTelegram {
   readonly botId = 4242
@@ -83,7 +55,10 @@ export class FakeTelegram {
   /** Status codes that the bot's webhook answered with. */
   readonly webhookAnswers: number[] = []
 
-  private readonly shown: ShownMessage[] = []
+  private readonly sent = new BotMessages(
+    () => ++this.lastMessageId,
+    (id) => this.knownChats.has(id),
+  )
   private readonly files = new Map<string, Buffer>()
   private readonly answeredTaps: { id: string; text: string }[] = []
   private readonly knownChats = new Set<number>()
@@ -174,7 +149,7 @@ export class FakeTelegram {
   }
 
   chat(id: number): FakeChat {
-    const messages = () => this.shown.filter((message) => message.chatId === id)
+    const messages = () => this.sent.list.filter((message) => message.chatId === id)
     return {
       messages,
       next: (matches, timeoutMs = 10_000) => {
@@ -243,7 +218,7 @@ export class FakeTelegram {
   }
 
   private asMessage(messageId: number, chatId: number) {
-    const shown = this.shown.find((message) => message.id === messageId && message.chatId === chatId)
+    const shown = this.sent.list.find((message) => message.id === messageId && message.chatId === chatId)
     const original = this.sentUpdates.find(
       ({ message }) => (message as { message_id?: number } | undefined)?.message_id === messageId,
     )?.message
@@ -255,6 +230,10 @@ export class FakeTelegram {
       from: { id: this.botId, is_bot: true, first_name: 'Switchboard', username: this.username },
       text: shown?.text ?? '',
     }
+  }
+
+  private shownAs({ id, chatId }: ShownMessage) {
+    return this.asMessage(id, chatId)
   }
 
   private async handle(call: BotApiCall): Promise<unknown> {
@@ -301,8 +280,8 @@ export class FakeTelegram {
         return { file_id: id, file_unique_id: id, file_size: size, file_path: path }
       }
       default:
-        if (/^send[A-Z]/.test(method)) return this.send(call)
-        if (/^editMessage(Text|Media|Caption|ReplyMarkup)$/.test(method)) return this.edit(call)
+        if (/^send[A-Z]/.test(method)) return this.shownAs(this.sent.send(call))
+        if (/^editMessage(Text|Media|Caption|ReplyMarkup)$/.test(method)) return this.shownAs(this.sent.edit(call))
         throw new BotApiError(404, 'Not Found')
     }
   }
@@ -342,82 +321,4 @@ export class FakeTelegram {
     this.webhookAnswers.push(response.status)
     for (const check of [...this.changed]) check()
   }
-
-  private send({ method, fields, files }: BotApiCall): unknown {
-    const chatId = Number(fields.chat_id)
-    if (!this.knownChats.has(chatId)) throw new BotApiError(400, 'Bad Request: chat not found')
-    const kind = method.slice('send'.length).toLowerCase()
-    const file = files.get(kind)
-    if (uploadFields.includes(kind) && !file)
-      throw new BotApiError(400, `Bad Request: there is no ${kind} in the request`)
-    if (kind === 'photo' && file) checkImage(file.bytes)
-    const html = checkText(method, fields)
-    const reply = fields.reply_parameters as { message_id?: number } | undefined
-    const message: ShownMessage = {
-      id: ++this.lastMessageId,
-      chatId,
-      method,
-      html,
-      text: decode(html),
-      ...(file ? { file } : {}),
-      buttons: buttonsOf(fields),
-      ...(reply?.message_id === undefined ? {} : { replyTo: reply.message_id }),
-      before: [],
-      fields,
-    }
-    this.shown.push(message)
-    return this.asMessage(message.id, chatId)
-  }
-
-  private edit({ method, fields, files }: BotApiCall): unknown {
-    const message = this.shown.find(
-      ({ id, chatId }) => id === Number(fields.message_id) && chatId === Number(fields.chat_id),
-    )
-    if (!message) throw new BotApiError(400, 'Bad Request: message to edit not found')
-    if ((method === 'editMessageText') !== (message.method === 'sendMessage') && method !== 'editMessageReplyMarkup') {
-      throw new BotApiError(400, `Bad Request: ${method} does not fit a message of ${message.method}`)
-    }
-    const media = fields.media as { media: string; caption?: string; parse_mode?: string } | undefined
-    const file = media ? files.get(media.media.replace('attach://', '')) : message.file
-    if (media && !file) throw new BotApiError(400, 'Bad Request: wrong file identifier')
-    if (media && file) checkImage(file.bytes)
-    const html = method === 'editMessageReplyMarkup' ? message.html : checkText(method, { ...fields, ...media })
-    const buttons = buttonsOf(fields)
-    const same = html === message.html && JSON.stringify(buttons) === JSON.stringify(message.buttons)
-    if (same && (!file || !message.file || file.bytes.equals(message.file.bytes))) {
-      throw new BotApiError(400, 'Bad Request: message is not modified')
-    }
-    message.before.push(message.text)
-    Object.assign(message, { html, text: decode(html), buttons, ...(file ? { file } : {}) })
-    return this.asMessage(message.id, message.chatId)
-  }
-}
-
-function buttonsOf(fields: Record<string, unknown>): Button[] {
-  const markup = fields.reply_markup as { inline_keyboard?: Button[][] } | undefined
-  const buttons = (markup?.inline_keyboard ?? []).flat()
-  for (const { callback_data } of buttons) {
-    if (Buffer.byteLength(callback_data ?? '') > 64) throw new BotApiError(400, 'Bad Request: BUTTON_DATA_INVALID')
-  }
-  return buttons
-}
-
-function checkText(method: string, fields: Record<string, unknown>): string {
-  const isText = method === 'sendMessage' || method === 'editMessageText'
-  const html = String((isText ? fields.text : fields.caption) ?? '')
-  if (isText && html.trim() === '') throw new BotApiError(400, 'Bad Request: message text is empty')
-  if (fields.parse_mode === 'HTML') {
-    const rest = html.replace(/<\/?(b|i|u|s|code|pre|a|blockquote)( href="[^"<>]*")?>/g, '')
-    if (/[<>]/.test(rest) || /&(?!(lt|gt|amp|quot);)/.test(rest)) {
-      throw new BotApiError(400, "Bad Request: can't parse entities")
-    }
-  }
-  const { length } = fields.parse_mode === 'HTML' ? decode(html) : html
-  if (length > (isText ? 4096 : 1024)) throw new BotApiError(400, 'Bad Request: message is too long')
-  return html
-}
-
-function checkImage(bytes: Buffer): void {
-  const head = bytes.subarray(0, 4).toString('hex')
-  if (head !== '89504e47' && !head.startsWith('ffd8ff')) throw new BotApiError(400, 'Bad Request: IMAGE_PROCESS_FAILED')
 }

@@ -1,11 +1,12 @@
-import { engines, type SessionId } from '../../proto/contract.js'
+import { type Engine, engines, type SessionId } from '../../proto/contract.js'
 import { explain } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
+import { tenantIdOf } from '../sessions/find-session.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
 import { html, lines } from '../telegram/html.js'
 import { parsePhone, words } from './arguments.js'
-import type { Asked, Command, Tap } from './command.js'
+import type { Asked, Command, CommandCall, Tap } from './command.js'
 import type { CommandParts } from './parts.js'
 
 /** How long a browser may take until it shows a QR code; pairing codes need one to be shown. */
@@ -18,8 +19,8 @@ export function newCommand(parts: CommandParts): Command {
     summary: 'make a session and link a number by QR code',
     urgent: true,
     run: async (call) => {
-      const { session, engine } = readNew(call.text)
-      const created = await create(parts, call, session, engine)
+      const { name, engine } = readNew(call.text)
+      const created = await create(parts, call, name, engine)
       await call.say(
         lines(
           html`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
@@ -107,32 +108,27 @@ function readNew(text: string) {
   const [reference = '', engine] = words(text)
   const [name = '', tenant] = reference.split('/').reverse()
   if (name === '') throw new AppError('invalid', 'Usage: /new <name>, such as /new shop')
+  if (tenant !== undefined && !tenantIdOf(tenant))
+    throw new AppError('not_found', `There is no tenant called ${tenant}.`)
   const known = engines.find((candidate) => candidate === engine)
   if (engine !== undefined && !known) {
     throw new AppError('invalid', `A session is of engine ${engines.join(' or ')}, not ${engine}.`)
   }
-  return { session: { name, tenant }, engine: known }
+  return { name, engine: known }
 }
 
-async function create(
-  { gateway }: CommandParts,
-  { chatId, messageId }: Asked,
-  { name, tenant }: { name: string; tenant?: string | undefined },
-  engine?: (typeof engines)[number],
-) {
-  const wanted = { name, ...(tenant && tenant !== 'default' ? { tenant } : {}), ...(engine ? { engine } : {}) }
-  // A redelivered update gets the session that the first one made.
-  return gateway.createSession(wanted, `telegram-${chatId}-${messageId}`)
+/** A redelivered update gets the session that the first one made. */
+async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, name: string, engine?: Engine) {
+  return gateway.createSession({ name, ...(engine ? { engine } : {}) }, `telegram-${chatId}-${messageId}`)
 }
 
-async function findOrCreate(parts: CommandParts, call: Asked & { chosen?: SessionId }, reference: string) {
+async function findOrCreate(parts: CommandParts, call: CommandCall, reference: string) {
   try {
     return await parts.sessions.find(reference, { chosen: call.chosen })
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'not_found' || reference.startsWith('ses_')) throw error
   }
-  const { session } = readNew(reference)
-  return create(parts, call, session)
+  return create(parts, call, readNew(reference).name)
 }
 
 async function showQr(parts: CommandParts, call: Asked, session: LiveSession): Promise<void> {

@@ -28,7 +28,11 @@ export function sessionsCommand({ live, gateway }: CommandParts): Command {
       const text = lines(
         ...shown.map(sessionLine),
         ...others.map((session) =>
-          sessionLine({ ...session, status: session.status as SessionStatus, phone: session.phone ?? '' }),
+          sessionLine({
+            ...session,
+            status: session.status as SessionStatus,
+            phone: session.phone?.replace('+', '') ?? '',
+          }),
         ),
         more > 0 ? html`… and ${more} more` : null,
         problem ? html`⚠️ ${problem} What the nodes run is shown.` : null,
