@@ -40,6 +40,7 @@ export class ControlServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!isLoopback(request.headers.host)) return answer(response, 403, { error: 'Only by its address on loopback' })
     const operation = this.operations[request.url?.slice(1) ?? '']
     // JSON only, because a page of another origin cannot send that without asking first, and is refused when it asks.
     const isCall = request.method === 'POST' && request.headers['content-type'] === 'application/json'
@@ -70,6 +71,11 @@ export class ControlServer {
       })
     }
   }
+}
+
+/** A page of another origin may have a name that leads to this machine; it is not served under that name. */
+function isLoopback(host: string | undefined): boolean {
+  return /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host ?? '')
 }
 
 function answer(response: ServerResponse, status: number, value: unknown): void {

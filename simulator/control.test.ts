@@ -106,6 +106,14 @@ describe('the control plane', () => {
     expect(response.status).toBe(404)
   })
 
+  it('answers only under its address on loopback, whatever name leads to it', async () => {
+    const { port } = new URL(simulator.address)
+    const asked = request({ host: '127.0.0.1', port, path: '/', headers: { host: 'phones.example' } })
+    asked.end()
+    const [response] = (await once(asked, 'response')) as [{ statusCode: number }]
+    expect(response.statusCode).toBe(403)
+  })
+
   it('is a proxy to the simulated WhatsApp and to nothing else', async () => {
     const { port } = new URL(simulator.address)
     const status = async (path: string) => {

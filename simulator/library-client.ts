@@ -31,6 +31,7 @@ export class LibraryClient {
   readonly heard: Heard[] = []
   /** Injections that are still under way: the browser is not closed under them, as the library leaves them unhandled. */
   #injecting = new Set<Promise<unknown>>()
+  #closing = false
   #wake = new Set<() => void>()
 
   constructor(simulator: Pick<Simulator, 'chromiumArgs'>, profile: string, options: ClientOptions = {}) {
@@ -60,6 +61,7 @@ export class LibraryClient {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     await Promise.allSettled(this.#injecting)
     await this.client.destroy()
   }
@@ -121,11 +123,17 @@ export class LibraryClient {
     this.#wake.clear()
   }
 
-  #track(work: Promise<unknown>): Promise<unknown> {
+  /** An injection that the end of the browser cuts short has no one left to tell; any other failure is the caller's. */
+  async #track(work: Promise<unknown>): Promise<unknown> {
     this.#injecting.add(work)
-    const done = () => this.#injecting.delete(work)
-    work.then(done, done)
-    return work
+    try {
+      return await work
+    } catch (error) {
+      if (this.#closing) return undefined
+      throw error
+    } finally {
+      this.#injecting.delete(work)
+    }
   }
 }
 

@@ -10,6 +10,7 @@ const MOST_DEVICES = 4
 /** What a page that waits to be linked shows. */
 interface Waiting {
   ref: string
+  since: number
   codesShown: number
   timer: NodeJS.Timeout
   pairing?: { code: string; number: string }
@@ -35,7 +36,7 @@ export class Linking {
   /** Begins to show QR codes on a page, the first at once. */
   wait(page: PageConnection): string {
     this.stopWaiting(page)
-    const waiting: Waiting = { ref: newRef(), codesShown: 1, timer: this.#rotateLater(page) }
+    const waiting: Waiting = { ref: newRef(), since: Date.now(), codesShown: 1, timer: this.#rotateLater(page) }
     this.#waiting.set(page, waiting)
     this.onChange()
     return waiting.ref
@@ -57,8 +58,9 @@ export class Linking {
   }
 
   waitingPages(): WaitingPage[] {
-    return [...this.#waiting.values()].map(({ ref, pairing }) => ({
+    return [...this.#waiting.values()].map(({ ref, since, pairing }) => ({
       ref,
+      since,
       pairingCode: pairing?.code,
       pairingNumber: pairing?.number,
     }))

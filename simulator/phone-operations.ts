@@ -1,6 +1,6 @@
 import type { Account } from './accounts.js'
 import { isGroup, newMessageId, sha256, toId } from './ids.js'
-import type { Content, Draft, MediaDraft, MessageView } from './types.js'
+import type { ChatSummary, Content, Draft, MediaDraft, MessageView } from './types.js'
 import { viewOf } from './message.js'
 import type { Whatsapp } from './whatsapp.js'
 
@@ -103,12 +103,8 @@ export function phoneOperations(whatsapp: Whatsapp) {
 
     messages: ({ number, chat }: OfPhone & { chat?: string }): MessageView[] =>
       post.views(accounts.get(number), chat === undefined ? undefined : chatId(chat)),
-    chats: ({ number }: OfPhone) =>
-      [...accounts.get(number).chats.values()].map(({ id, unread, messages }) => ({
-        id,
-        unread,
-        messages: messages.length,
-      })),
+    /** The latest first. */
+    chats: ({ number }: OfPhone) => chatList(whatsapp, accounts.get(number)),
     typing: ({ number, chat }: OfPhone & { chat: string }) => accounts.get(number).typing.get(chatId(chat)) ?? null,
 
     call: ({ number, to, video }: OfPhone & { to: string; video: boolean }) =>
@@ -181,4 +177,14 @@ function keep(whatsapp: Whatsapp, { base64, mimetype, filename, seconds }: Media
 function vcard(name: string, person: string): string {
   const number = toId(person).split('@')[0]
   return `BEGIN:VCARD\nVERSION:3.0\nN:;${name};;;\nFN:${name}\nTEL;type=CELL;waid=${number}:+${number}\nEND:VCARD`
+}
+
+/** What the list of chats on a phone shows. */
+function chatList({ accounts, groups }: Whatsapp, account: Account): ChatSummary[] {
+  const summaries = [...account.chats.values()].map(({ id, unread, messages }) => {
+    const last = messages.at(-1)
+    const title = isGroup(id) ? groups.get(id).subject : (accounts.find(id)?.name ?? id)
+    return { id, title, unread, messages: messages.length, last: last && viewOf(last, account) }
+  })
+  return summaries.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0))
 }

@@ -1,5 +1,5 @@
 import type { SimulatorClient } from './simulator-client.js'
-import type { Draft, Fault, GroupInfo, MediaDraft, MessageView, PhoneInfo } from './types.js'
+import type { ChatSummary, Draft, Fault, GroupInfo, MediaDraft, MessageView, PhoneInfo } from './types.js'
 
 type Extras = Partial<Pick<Draft, 'quoted' | 'mentions' | 'forwarded' | 'id' | 'at'>>
 type MessageRef = Pick<MessageView, 'chat' | 'id'>
@@ -107,6 +107,10 @@ export class Phone {
   /** All messages of the account, its own too, oldest first. */
   messages(chat?: string): Promise<MessageView[]> {
     return this.#do('messages', { chat })
+  }
+
+  chats(): Promise<ChatSummary[]> {
+    return this.#do('chats')
   }
 
   async received(chat?: string): Promise<MessageView[]> {

@@ -1,6 +1,7 @@
 import { ControlServer } from './control-server.js'
 import { PageServer } from './page-server.js'
 import { phoneOperations } from './phone-operations.js'
+import { servePhones } from './phones-page.js'
 import { SimulatorClient } from './simulator-client.js'
 import { troubleOperations } from './trouble-operations.js'
 import { Whatsapp } from './whatsapp.js'
@@ -13,6 +14,8 @@ export { SimulatorClient, Phone } from './simulator-client.js'
 export interface SimulatorOptions extends Partial<Settings> {
   /** Where the control plane listens; any free port unless given. */
   controlPort?: number
+  /** Serves a page with the phones, for people, at the control address. */
+  phonesPage?: boolean
   /** A file that gets one JSON line for each message a linked device handed over. */
   wireLog?: string
 }
@@ -35,11 +38,11 @@ export type Simulator = ReturnType<typeof createSimulator>
 
 /** A stand-in for web.whatsapp.com and the phones, on loopback. Nothing listens before `start`. */
 export function createSimulator(options: SimulatorOptions = {}) {
-  const { controlPort = 0, wireLog, ...settings } = options
+  const { controlPort = 0, wireLog, phonesPage = false, ...settings } = options
   const whatsapp = new Whatsapp({ ...DEFAULTS, ...settings }, new WireLog(wireLog))
   const pages = new PageServer(whatsapp)
   const operations = { ...phoneOperations(whatsapp), ...troubleOperations(whatsapp, pages) }
-  const control = new ControlServer(operations, () => pages.port)
+  const control = new ControlServer(operations, () => pages.port, phonesPage ? servePhones(whatsapp.media) : undefined)
   let client: SimulatorClient | undefined
 
   return {

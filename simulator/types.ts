@@ -179,6 +179,15 @@ export interface PhoneInfo {
   connected: number
 }
 
+export interface ChatSummary {
+  id: string
+  /** The other person's name or the group's subject. */
+  title: string
+  unread: number
+  messages: number
+  last?: MessageView | undefined
+}
+
 export interface GroupInfo {
   id: string
   subject: string
@@ -191,8 +200,10 @@ export interface GroupInfo {
 
 /** A page that waits to be linked. */
 export interface WaitingPage {
+  /** What its QR code begins with; empty once the page is idle. */
   ref: string
-  /** The whole text, if the page has told it; a phone needs only the first part. */
+  /** When it began to wait. */
+  since: number
   pairingCode?: string | undefined
   pairingNumber?: string | undefined
 }
