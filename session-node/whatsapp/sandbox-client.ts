@@ -12,7 +12,7 @@ export const NOT_ON_WHATSAPP = '999000'
 
 const QR_MS = 20_000
 const MAX_QRS = 6
-const DEFAULT_ACK_MS = 5
+const DEFAULT_ACK_MS = 1
 const DEFAULT_DOWN_MS = 1_000
 const LOOK_BACK_MS = 600_000
 const DEFAULT_PHONE = '4915100000000'

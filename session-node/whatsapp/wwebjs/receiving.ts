@@ -118,7 +118,7 @@ export class Receiving {
       origin: fromMe ? 'phone' : 'contact',
       content,
       ...(raw.quotedStanzaID !== undefined && { replyTo: raw.quotedStanzaID }),
-      mentions: (raw.mentionedJidList ?? []).map(textOf),
+      mentions: raw.switchboard?.mentions.map(idOf) ?? (raw.mentionedJidList ?? []).map(textOf),
       sentAt: raw.t * 1000,
     })
   }

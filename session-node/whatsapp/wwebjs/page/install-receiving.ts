@@ -41,8 +41,13 @@ export function installReceiving(): void {
         key: String(msg.id),
         chat: kit.person(msg.id.remote),
         sender: kit.person(msg.author ?? msg.from),
+        mentions: (msg.mentionedJidList ?? []).map(kit.person),
       }
-      return { ...original(msg), switchboard }
+      const model = { ...original(msg), switchboard }
+      if (msg.type !== 'gp2') return model
+      // The library passes on nothing else of a notice about a group.
+      const byPhone = (id: unknown) => kit.person(id).phone ?? kit.text(id)
+      return { ...model, author: byPhone(msg.author), recipients: (msg.recipients ?? []).map(byPhone) }
     }
     helpers.enriched = true
   }

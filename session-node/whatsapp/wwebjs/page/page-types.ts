@@ -24,6 +24,9 @@ export interface Msg {
   author?: Wid
   isNotification?: boolean
   quotedStanzaID?: string
+  mentionedJidList?: Wid[]
+  /** Of a notice about a group. */
+  recipients?: Wid[]
   pollOptions?: { name: string; localId: number }[]
   latestEditSenderTimestampMs?: number
   mediaData?: { mediaStage: string }
@@ -95,6 +98,7 @@ export interface Enrichment {
   key: string
   chat: Person
   sender: Person
+  mentions: Person[]
 }
 
 /** What the page tells by itself, beside what the library reports. */
