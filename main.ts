@@ -72,7 +72,9 @@ function createWhole({ gateway: gatewayConfig, node: nodeConfig, bot: botConfig 
 async function tell(gateway: Gateway, { dataDir, adminApiKey }: GatewayConfig): Promise<void> {
   const url = gateway.url()
   const key = gateway.adminApiKey()
-  const file = relative('', join(dataDir, 'admin-api-key'))
+  const path = join(dataDir, 'admin-api-key')
+  const near = relative('', path)
+  const file = near.startsWith('..') ? path : near
   const paragraphs = [`Switchboard is running at ${url}`]
   if (key?.isNew) paragraphs.push(`Your admin key, shown this once and kept in ${file}:\n\n  ${key.text}`)
   const exportKey = adminApiKey ? 'export KEY=...   # what you set as ADMIN_API_KEY' : `export KEY=$(cat ${file})`
