@@ -145,7 +145,11 @@ export class EventStreams {
       const next = await reader.next()
       if (next.done) return
       if (next.value.kind === 'start') throw new AppError('invalid', 'A follower starts once.')
-      if (next.value.kind === 'acknowledged') await this.options.events.acknowledge(next.value.position)
+      if (next.value.kind === 'acknowledged') {
+        this.options.events
+          .acknowledge(next.value.position)
+          .catch((err: unknown) => this.options.log.error({ err }, 'events.not_acknowledged'))
+      }
     }
   }
 

@@ -109,8 +109,9 @@ export class EventLog {
     this.journal.run('UPDATE node SET epoch = ?, acknowledged = 0', newId('epo'))
   }
 
+  /** Forgotten in a crash, it is told again, or the events are kept a little longer. */
   acknowledge(position: number): Promise<void> {
-    return this.journal.write(() => {
+    return this.journal.writeEventually(() => {
       const upTo = Math.min(position, this.end().position)
       this.journal.run('UPDATE node SET acknowledged = max(acknowledged, ?)', upTo)
     })

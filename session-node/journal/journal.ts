@@ -23,6 +23,10 @@ interface Write {
 }
 
 const MAX_WRITES_PER_COMMIT = 1_000
+/** Between two commits passes as long as the last one took, but not more: on a slow disk more writes share each. */
+const LONGEST_PAUSE_MS = 5
+/** What need not be on the disk at once gets there this soon. */
+const EVENTUALLY_MS = 50
 
 /**
  * The node's own SQLite file. Holding it open is the lock on DATA_DIR, and with it on every browser profile in there.
@@ -33,7 +37,9 @@ export class Journal implements Service {
   private readonly statements = new Map<string, Sqlite.Statement>()
   private readonly listeners = new Set<() => void>()
   private queue: Write[] = []
-  private scheduled = false
+  private scheduled: (() => void) | undefined
+  private eventually: NodeJS.Timeout | undefined
+  private lastCommit = { endedAt: 0, tookMs: 0 }
 
   constructor(private readonly options: JournalOptions) {}
 
@@ -66,6 +72,10 @@ export class Journal implements Service {
   /** Commits what is waiting and gives the lock back. */
   stop(): Promise<void> {
     while (this.db && this.queue.length > 0) this.commit()
+    clearTimeout(this.eventually)
+    this.eventually = undefined
+    this.scheduled?.()
+    this.scheduled = undefined
     this.db?.close()
     this.db = undefined
     this.statements.clear()
@@ -77,10 +87,14 @@ export class Journal implements Service {
    * each is done again alone, so `work` changes nothing but the file and may run twice.
    */
   write<Result>(work: () => Result): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.queue.push({ work, resolve: resolve as (result: unknown) => void, reject })
-      this.schedule()
-    })
+    this.schedule()
+    return this.enqueue(work)
+  }
+
+  /** For what a crash may undo: it rides on the next commit of others, or makes one of its own a little later. */
+  writeEventually<Result>(work: () => Result): Promise<Result> {
+    this.eventually ??= setTimeout(() => this.schedule(), EVENTUALLY_MS)
+    return this.enqueue(work)
   }
 
   /** Runs after each commit. Returns the way to stop listening. */
@@ -116,17 +130,34 @@ export class Journal implements Service {
     return this.db
   }
 
-  private schedule() {
-    if (this.scheduled) return
-    this.scheduled = true
-    setImmediate(() => {
-      this.scheduled = false
-      if (this.queue.length > 0) this.commit()
-      if (this.queue.length > 0) this.schedule()
+  private enqueue<Result>(work: () => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ work, resolve: resolve as (result: unknown) => void, reject })
     })
   }
 
+  private schedule() {
+    if (this.scheduled) return
+    const { endedAt, tookMs } = this.lastCommit
+    const pauseMs = endedAt + Math.min(tookMs, LONGEST_PAUSE_MS) - performance.now()
+    const round = () => {
+      this.scheduled = undefined
+      if (this.db && this.queue.length > 0) this.commit()
+      if (this.db && this.queue.length > 0) this.schedule()
+    }
+    if (pauseMs < 1) {
+      const immediate = setImmediate(round)
+      this.scheduled = () => clearImmediate(immediate)
+    } else {
+      const timer = setTimeout(round, pauseMs)
+      this.scheduled = () => clearTimeout(timer)
+    }
+  }
+
   private commit() {
+    clearTimeout(this.eventually)
+    this.eventually = undefined
+    const startedAt = performance.now()
     const writes = this.queue.splice(0, MAX_WRITES_PER_COMMIT)
     try {
       const results = this.together(writes)
@@ -135,6 +166,8 @@ export class Journal implements Service {
       if (writes.length === 1) writes[0]?.reject(error)
       else for (const write of writes) this.alone(write)
     }
+    const endedAt = performance.now()
+    this.lastCommit = { endedAt, tookMs: endedAt - startedAt }
     for (const listener of this.listeners) listener()
   }
 

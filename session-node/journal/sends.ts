@@ -109,7 +109,10 @@ export class Sends {
   /** All that is not done yet. */
   open(sessionId: SessionId): Send[] {
     return this.journal
-      .all<SendRow>(`SELECT * FROM sends WHERE session_id = ? AND state <> 'done' ORDER BY position`, sessionId)
+      .all<SendRow>(
+        `SELECT * FROM sends INDEXED BY sends_open WHERE session_id = ? AND state <> 'done' ORDER BY position`,
+        sessionId,
+      )
       .map(toSend)
   }
 
@@ -127,14 +130,14 @@ export class Sends {
       .map(toSend)
   }
 
-  /** Compare-and-set of the state; answers whether it was in one of `from`. */
-  move(id: MessageId, from: readonly SendState[], to: SendState): boolean {
+  /** Compare-and-set of the state; answers whether it was `from`. */
+  move(id: MessageId, from: SendState, to: SendState): boolean {
     const { changes } = this.journal.run(
-      `UPDATE sends SET state = ?, changed_at = ? WHERE message_id = ? AND state IN (SELECT value FROM json_each(?))`,
+      'UPDATE sends SET state = ?, changed_at = ? WHERE message_id = ? AND state = ?',
       to,
       this.clock(),
       id,
-      JSON.stringify(from),
+      from,
     )
     return changes === 1
   }

@@ -142,14 +142,14 @@ export class Dispatcher {
     }
     // On the disk before the page is touched: after a crash these may have gone out.
     const marked = await journal.write(() => {
-      const moved = addressed.filter(({ id }) => sends.move(id, ['queued'], 'dispatching'))
+      const moved = addressed.filter(({ id }) => sends.move(id, 'queued', 'dispatching'))
       this.pace.count(moved.length)
       return moved
     })
     for (const [index, send] of marked.entries()) {
       if (signal.aborted) {
         const untouched = marked.slice(index)
-        await journal.write(() => untouched.forEach(({ id }) => sends.move(id, ['dispatching'], 'queued')))
+        await journal.write(() => untouched.forEach(({ id }) => sends.move(id, 'dispatching', 'queued')))
         return
       }
       await this.send(client, send)
@@ -182,9 +182,9 @@ export class Dispatcher {
           await journal.write(() => outcomes.ack(session, ack))
           return this.acked(id)
         }
-        // Not waited for: the next one need not pay for this commit.
+        // Not waited for: after a crash it is looked for either way.
         journal
-          .write(() => sends.move(id, ['dispatching'], 'dispatched'))
+          .writeEventually(() => sends.move(id, 'dispatching', 'dispatched'))
           .catch((err: unknown) => this.options.log.error({ err, message: id }, 'dispatch.not_recorded'))
         return
       case 'failed':

@@ -86,7 +86,7 @@ export class Reconciler {
   private decide(send: OpenSend, trace: Trace) {
     const { outcomes, sends, session } = this.options
     if (trace.found && trace.status === 'pending') {
-      sends.move(send.id, [send.state], 'dispatched')
+      sends.move(send.id, send.state, 'dispatched')
     } else if (trace.found) {
       outcomes.ack(session, { waMessageId: send.waMessageId, chatId: send.chatId, status: trace.status })
     } else if (send.message.onUnknown === 'hold' || send.resends >= MAX_RESENDS || !hasOurId(send)) {
