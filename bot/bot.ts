@@ -35,6 +35,8 @@ export interface BotOutside {
   clock?: Clock
   /** Started and stopped by whoever gives it. */
   directory?: NodeDirectory
+  /** Addresses of the nodes, asked each time they are looked for; NODES unless given. */
+  nodes?: () => string[]
   /** For a gateway in the same process; asked for at each call. `config.gateway` unless given. */
   gateway?: () => GatewayAccess
   /** Tests are in a hurry. */
@@ -54,7 +56,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const { log, clock = systemClock, timing = {} } = outside
   const { operators } = config
   const state = new BotState(config.dataDir)
-  const directory = outside.directory ?? new NodeDirectory({ targets: config.nodes, security: config.security, log })
+  const directory = outside.directory ?? directoryOf(config, outside)
   const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)))
   const live = new LiveSessions(directory, clock, log)
 
@@ -134,6 +136,16 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
 /** Telegram's menu has one short line per command. */
 function menuText(command: Parameters<typeof usageOf>[0] & { summary: string }): string {
   return command.usage ? `${command.usage} ${command.summary}` : command.summary
+}
+
+function directoryOf({ nodes, security }: BotConfig, outside: BotOutside): NodeDirectory {
+  return new NodeDirectory({
+    get targets() {
+      return outside.nodes?.() ?? nodes
+    },
+    security,
+    log: outside.log,
+  })
 }
 
 function accessOf({ gateway }: BotConfig): GatewayAccess {

@@ -4,6 +4,7 @@ import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import { tenantIdOf } from '../sessions/find-session.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
+import { sessionButtons, sessionLine } from '../sessions/session-text.js'
 import { html, lines } from '../telegram/html.js'
 import { parsePhone, words } from './arguments.js'
 import type { Asked, Command, CommandCall, Tap } from './command.js'
@@ -20,7 +21,11 @@ export function newCommand(parts: CommandParts): Command {
     urgent: true,
     run: async (call) => {
       const { name, engine } = readNew(call.text)
-      const created = await create(parts, call, name, engine)
+      const created = await create(parts, call, name, engine).catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'conflict') return null
+        throw error
+      })
+      if (!created) return tellExisting(parts, call, name)
       await call.say(
         lines(
           html`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
@@ -120,6 +125,13 @@ function readNew(text: string) {
 /** A redelivered update gets the session that the first one made. */
 async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, name: string, engine?: Engine) {
   return gateway.createSession({ name, ...(engine ? { engine } : {}) }, `telegram-${chatId}-${messageId}`)
+}
+
+async function tellExisting({ sessions }: CommandParts, call: Asked, name: string): Promise<void> {
+  const session = await sessions.find(name)
+  await call.say(lines(html`<b>${name}</b> exists already:`, sessionLine(session)), {
+    buttons: [sessionButtons(session)],
+  })
 }
 
 async function findOrCreate(parts: CommandParts, call: CommandCall, reference: string) {

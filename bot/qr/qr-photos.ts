@@ -96,7 +96,7 @@ export class QrPhotos implements Service {
   }
 
   private syncAll(): void {
-    const photos = this.parts.state.all<Photo>(`SELECT ${columns} FROM qr_photos WHERE message_id IS NOT NULL`)
+    const photos = this.parts.state.all<Photo>(`SELECT ${columns} FROM qr_photos WHERE form = 'photo'`)
     for (const { chatId, sessionId } of photos) this.sync(chatId, sessionId)
   }
 

@@ -89,13 +89,12 @@ export class RelayRecords {
   /** Where a WhatsApp message stands in a chat, if it was relayed or sent from there. */
   placeOf(chatId: number, sessionId: SessionId, waMessageId: string): number | undefined {
     return this.state.get<{ id: number }>(
-      `SELECT message_id AS id FROM relayed WHERE chat_id = ?1 AND session_id = ?2 AND wa_message_id = ?3
+      `SELECT message_id AS id FROM relayed WHERE chat_id = ? AND session_id = ? AND wa_message_id = ?
        UNION ALL
-       SELECT command_id AS id FROM sends WHERE chat_id = ?1 AND session_id = ?2 AND wa_message_id = ?3
+       SELECT command_id AS id FROM sends WHERE chat_id = ? AND session_id = ? AND wa_message_id = ?
        LIMIT 1`,
-      chatId,
-      sessionId,
-      waMessageId,
+      ...[chatId, sessionId, waMessageId],
+      ...[chatId, sessionId, waMessageId],
     )?.id
   }
 }

@@ -18,6 +18,8 @@ type Received = Extract<NodeEvent['body'], { kind: 'message_received' }>
 const TEXT_LIMIT = 3_800
 /** A file that cannot be fetched for this many tries is relayed as a note. */
 const MEDIA_TRIES = 6
+/** What fails for a reason that does not pass must not hold up what is behind it. */
+const MAX_TRIES = 10
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60_000
 
@@ -71,7 +73,7 @@ export class Relays implements Service {
     const { records, log, retryMs: firstRetryMs = FIRST_RETRY_MS } = this.parts
     let retryMs = firstRetryMs
     for (let next = records.next(chatId); next && !signal.aborted; next = records.next(chatId)) {
-      const { id, event } = next
+      const { id, event, attempts } = next
       try {
         await this.relay(next)
         retryMs = firstRetryMs
@@ -81,6 +83,11 @@ export class Relays implements Service {
         if (err instanceof TelegramCallError && !err.passing) {
           // Telegram will never take it, or the bot is not wanted there any more.
           log.warn(where, 'relay.refused')
+          records.done(id, [], 0)
+          continue
+        }
+        if (!isOutage(err) && attempts + 1 >= MAX_TRIES) {
+          log.error(where, 'relay.given_up')
           records.done(id, [], 0)
           continue
         }
@@ -178,4 +185,10 @@ export class Relays implements Service {
     }
     return ids
   }
+}
+
+/** Telegram or a node does not answer, for now. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof TelegramCallError) return error.passing
+  return error instanceof AppError && (error.code === 'unavailable' || error.code === 'timeout')
 }

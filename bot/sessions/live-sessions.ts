@@ -77,7 +77,8 @@ export class LiveSessions {
     const known = this.sessions.get(session.id)
     if (known && known.node === node && known.changedAt > session.changedAt) return false
     this.sessions.set(session.id, { ...session, node })
-    if (session.status !== 'qr_pending') this.qrs.delete(session.id)
+    // A code may come before the status that goes with it.
+    if (session.status !== 'qr_pending' && session.status !== 'starting') this.qrs.delete(session.id)
     return known?.status !== session.status || known.reason !== session.reason || known.changedAt !== session.changedAt
   }
 
