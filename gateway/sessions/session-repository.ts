@@ -3,7 +3,7 @@ import type { NodeId, SessionId, SessionStatus, TenantId } from '../../proto/con
 import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
-import { isSessionId, liveStatuses, type Session, type Wanted } from './session.js'
+import { isSessionId, isSessionName, liveStatuses, type Session, type Wanted } from './session.js'
 import { sessionTable } from './session-table.js'
 
 export interface SessionFilter {
@@ -36,7 +36,9 @@ export class SessionRepository {
   }
 
   /** By id or name, among those that exist. */
-  findLive(tenantId: TenantId, ref: string): Promise<Session | null> {
+  async findLive(tenantId: TenantId, ref: string): Promise<Session | null> {
+    // MySQL answers with an error, not with nothing, when a column of ASCII is asked for something else.
+    if (!isSessionId(ref) && !isSessionName(ref)) return null
     const where = isSessionId(ref) ? { tenantId, id: ref, liveName: Not(IsNull()) } : { tenantId, liveName: ref }
     return this.db.read((reader) => reader.findOneBy(sessionTable, where))
   }

@@ -111,7 +111,7 @@ export function sessionRoutes({ sessions, links, publicUrl }: SessionRoutesOptio
     const session = await sessionOf(ctx, sessions)
     const digits = phoneDigits(ctx.params['phone'] ?? '')
     const { onWhatsApp, chatId } = await sessions.checkNumber(session, digits)
-    ctx.body = { phone: `+${digits}`, onWhatsApp, ...(onWhatsApp && chatId !== '' ? { chatId } : {}) }
+    ctx.body = { phone: `+${digits}`, onWhatsapp: onWhatsApp, ...(onWhatsApp && chatId !== '' ? { chatId } : {}) }
   })
 
   return router

@@ -1,0 +1,102 @@
+/** A gateway and the session nodes it talks to, in this process, on ports of their own: for tests of routes. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { GatewayConfig } from '../gateway/config.js'
+import { parseDatabaseUrl } from '../gateway/db/database-url.js'
+import { createGateway, type Gateway, type Outside } from '../gateway/gateway.js'
+import { silentLog } from '../runtime/log.js'
+import { startTestNode, type TestNode, type TestNodeOptions } from '../session-node/testing.js'
+import { emptyDatabase, type TestTarget } from './databases.js'
+
+export interface TestGatewayOptions {
+  target?: TestTarget
+  nodes?: number
+  node?: TestNodeOptions
+  config?: Partial<GatewayConfig>
+  outside?: Partial<Outside>
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  // What an answer holds is for the test to say.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  body: any
+}
+
+export interface TestGateway {
+  gateway: Gateway
+  nodes: TestNode[]
+  config: GatewayConfig
+  /** As the admin unless `key` is given. */
+  ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: { key?: string; headers?: Record<string, string> },
+  ): Promise<Answer>
+  /** Raw, for streams and pictures. */
+  fetch(path: string, init?: RequestInit): Promise<Response>
+  stop(): Promise<void>
+}
+
+export const ADMIN_KEY = 'admin-key-for-tests-0123456789'
+
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const { target = { name: 'SQLite' }, nodes: count = 1 } = options
+  const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-gateway-'))
+  const database = await emptyDatabase(target)
+  const nodes = await Promise.all(Array.from({ length: count }, () => startTestNode(options.node)))
+  const config: GatewayConfig = {
+    dataDir,
+    database: parseDatabaseUrl(database.url),
+    host: '127.0.0.1',
+    port: 0,
+    trustProxy: false,
+    secretKey: randomBytes(32).toString('hex'),
+    adminApiKey: ADMIN_KEY,
+    nodes: nodes.map(({ node }) => node.address()),
+    security: { insecure: false },
+    webhookAllowCidrs: ['127.0.0.0/8'],
+    logLevel: 'fatal',
+    shown: {},
+    ...options.config,
+  }
+  const gateway = createGateway(config, { log: silentLog(), ...options.outside })
+  await gateway.start()
+
+  const raw = (path: string, init: RequestInit = {}) =>
+    fetch(gateway.localUrl() + path, {
+      ...init,
+      headers: { 'X-API-Key': ADMIN_KEY, ...(init.headers as Record<string, string>) },
+    })
+
+  return {
+    gateway,
+    nodes,
+    config,
+    fetch: raw,
+    async ask(method, path, body, { key = ADMIN_KEY, headers = {} } = {}) {
+      const answer = await raw(path, {
+        method,
+        headers: {
+          'X-API-Key': key,
+          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      const text = await answer.text()
+      const isJson = /json/.test(answer.headers.get('content-type') ?? '')
+      return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
+    },
+    async stop() {
+      await gateway.stop()
+      await Promise.all(nodes.map((node) => node.stop()))
+      await database.remove()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
