@@ -6,12 +6,13 @@ import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
 import { healthRoutes } from './health/health-routes.js'
 import { createHttpServer } from './http/http-server.js'
-import type { NodePresence } from './nodes/node-presence.js'
+import { createMessaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
 import { QrImages } from './sessions/qr-image.js'
 import { qrRoutes } from './sessions/qr-routes.js'
 import { sandboxRoutes } from './sessions/sandbox-routes.js'
+import { SessionEvents } from './sessions/session-events.js'
 import { SessionLive } from './sessions/session-live.js'
 import { SessionNode } from './sessions/session-node.js'
 import { SessionReconciler } from './sessions/session-reconciler.js'
@@ -63,17 +64,21 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     security,
     log,
   })
-  const presence: NodePresence = {
-    lastHeardAt: (nodeId) => (directory.find(nodeId)?.reachable ? clock() : undefined),
-  }
-
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
+  const messaging = createMessaging({
+    ...{ db, directory, dataDir, clock, log },
+    sessionEvents: new SessionEvents(sessionRepository),
+    sessions: () => sessions,
+    allowCidrs: config.webhookAllowCidrs,
+    publicUrl: () => publicUrl(),
+  })
   const sessions = new Sessions({
-    ...{ db, directory, presence, clock, log },
+    ...{ db, directory, clock, log },
+    presence: messaging.presence,
     repository: sessionRepository,
     node: sessionNode,
-    onDeleted: async () => {},
+    onDeleted: messaging.onSessionDeleted,
   })
   const reconciler = new SessionReconciler({
     directory,
@@ -101,11 +106,12 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
       sessionRoutes({ sessions, links, publicUrl }),
       qrRoutes({ sessions, live, images }),
       sandboxRoutes({ sessions, node: sessionNode }),
+      ...messaging.routes,
     ],
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, secrets, keys, adminKey, directory, reconciler, http)
+  const parts = inOrder(db, secrets, keys, adminKey, directory, messaging, reconciler, http)
 
   return {
     start: () => parts.start(),

@@ -7,7 +7,7 @@ import { type EventRow, eventTable } from './event-table.js'
 import type { EventType, NewEvent, StoredEvent } from './event.js'
 
 export interface EventFilter {
-  sessionId?: SessionId | undefined
+  sessionIds?: readonly SessionId[] | undefined
   types?: readonly string[] | undefined
 }
 
@@ -59,7 +59,9 @@ export class EventRepository {
       ['tenant_id = ?', [tenantId]],
       ['place > ?', [after]],
     ]
-    if (filter.sessionId) conditions.push(['session_id = ?', [filter.sessionId]])
+    const { sessionIds } = filter
+    if (sessionIds?.length === 0) return []
+    if (sessionIds) conditions.push([`session_id IN ${inList(sessionIds)}`, sessionIds])
     if (filter.types?.length) conditions.push([`type IN ${inList(filter.types)}`, filter.types])
     const where = conditions.map(([sql]) => sql).join(' AND ')
     const values = conditions.flatMap(([, given]) => given)

@@ -55,6 +55,13 @@ export class MediaRepository {
     return ids.length === 0 ? [] : this.select(`WHERE id IN ${inList(ids)}`, ids)
   }
 
+  /** Which of these are on their node only. */
+  async pendingAmong(ids: readonly MediaId[]): Promise<Set<MediaId>> {
+    if (ids.length === 0) return new Set()
+    const rows = await this.select(`WHERE status = 'pending' AND id IN ${inList(ids)}`, ids)
+    return new Set(rows.map(({ id }) => id))
+  }
+
   async markStored(id: MediaId, file: string): Promise<void> {
     await this.db.write((tx) => tx.update(mediaTable, { id, status: 'pending' }, { status: 'stored', file }))
   }

@@ -84,6 +84,12 @@ export class MessageRepository {
     )
   }
 
+  /** Keeps others from changing these rows until the transaction ends; on SQLite nobody else writes meanwhile. */
+  async lock(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
+    if (this.db.dialect === 'sqlite' || ids.length === 0) return
+    await tx.query(`UPDATE messages SET id = id WHERE id IN ${inList(ids)}`, [...ids])
+  }
+
   async byIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
     if (ids.length === 0) return []
     return (await selectRows(tx, messageTable, `WHERE id IN ${inList(ids)}`, ids)).map(toMessage)
@@ -168,27 +174,6 @@ export class MessageRepository {
       `UPDATE messages SET awaiting = NULL, epoch = ?, handed_over_at = ? WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`,
       [epoch, timeValue(this.db.dialect, at), ...ids],
     )
-  }
-
-  /** Fails a message that no node can have. False when it is not, or no longer, such a message. */
-  async failUnoffered(tx: EntityManager, id: MessageId, reason: string): Promise<boolean> {
-    const condition = "status = 'pending' AND awaiting IS NOT NULL AND offered = 0"
-    return (await this.fail(tx, id, condition, reason)) === 1
-  }
-
-  /** Fails a message that has not been sent, once the node said that it never will be. */
-  async failPending(tx: EntityManager, id: MessageId, reason: string): Promise<boolean> {
-    return (await this.fail(tx, id, "status = 'pending'", reason)) === 1
-  }
-
-  private async fail(tx: EntityManager, id: MessageId, condition: string, reason: string) {
-    const { affected } = await tx
-      .createQueryBuilder()
-      .update(messageTable.tableName)
-      .set({ status: 'failed', reason, awaiting: null })
-      .where(`id = :id AND ${condition}`, { id })
-      .execute()
-    return affected
   }
 
   /** What a session has not finished sending. */

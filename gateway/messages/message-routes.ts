@@ -1,4 +1,4 @@
-/** Sending, listing and taking back messages, and asking for numbers. */
+/** Messages: sent, listed, taken back. */
 import Router from '@koa/router'
 import { z } from 'zod'
 import { messageStatuses } from '../../proto/contract.js'
@@ -60,7 +60,11 @@ export function messageRoutes({ messages, views }: MessageParts): ApiRouter {
     const accepted = await messages.accept(callerOf(ctx), ctx.params['session'] ?? '', request)
     const wait = preferredWait(ctx.get('Prefer'))
     if (wait !== undefined) ctx.set('Preference-Applied', `wait=${wait}`)
-    await answer(ctx, views, wait === undefined ? accepted : await messages.settled(accepted, wait * 1_000))
+    await answer(
+      ctx,
+      views,
+      wait === undefined ? accepted : await messages.settled(accepted, wait * 1_000, ctx.state.stopping),
+    )
   })
 
   router.get('/messages', allow('messages:read'), async (ctx) => {
@@ -74,10 +78,6 @@ export function messageRoutes({ messages, views }: MessageParts): ApiRouter {
 
   router.delete('/messages/:id', allow('messages:send'), async (ctx) => {
     ctx.body = await views.one(await messages.cancel(callerOf(ctx), ctx.params['id'] ?? ''))
-  })
-
-  router.get('/sessions/:session/numbers/:phone', allow('messages:send'), async (ctx) => {
-    ctx.body = await messages.checkNumber(callerOf(ctx), ctx.params['session'] ?? '', ctx.params['phone'] ?? '')
   })
 
   return router

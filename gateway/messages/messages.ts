@@ -6,21 +6,23 @@ import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { isId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
-import type { Database } from '../db/database.js'
+import type { Database, Tx } from '../db/database.js'
+import type { EventRepository } from '../events/event-repository.js'
 import { JoinedReads } from '../db/joined-reads.js'
 import { mayUse } from '../http/authenticate.js'
 import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
-import { isSettled, type Message, moved, type StatusChange } from './message.js'
+import { isSettled, type Message, type StatusChange } from './message.js'
+import { MessageBatch, statusEvent } from './message-events.js'
 import { type DraftContext, draftMessage } from './message-draft.js'
 import type { MessageNews } from './message-news.js'
 import type { MessageFilter, MessageRepository, Placed } from './message-repository.js'
 import type { MessageRequest } from './message-request.js'
-import { phoneDigits } from '../../proto/recipient.js'
 
 export interface MessagesOptions {
   db: Database
   repository: MessageRepository
+  events: EventRepository
   news: MessageNews
   directory: Pick<NodeDirectory, 'get'>
   sessions: {
@@ -43,7 +45,6 @@ export interface Caller {
 export class Messages {
   private readonly sessionReads = new JoinedReads<Session>()
   private readonly acceptor: Coalescer<Message, undefined>
-  private readonly stopping = new AbortController()
 
   constructor(private readonly options: MessagesOptions) {
     const { db, repository } = options
@@ -56,9 +57,8 @@ export class Messages {
     })
   }
 
-  /** Ends all waiting: who waits gets the message as it stands. */
+  /** Resolves once everything accepted is stored. */
   async stop(): Promise<void> {
-    this.stopping.abort()
     await this.acceptor.idle()
   }
 
@@ -82,14 +82,14 @@ export class Messages {
   }
 
   /** The message once it is sent, failed or unknown; as it stands when time is up, or when the gateway stops. */
-  async settled(message: Message, waitMs: number): Promise<Message> {
+  async settled(message: Message, waitMs: number, stopping: AbortSignal): Promise<Message> {
     const until = performance.now() + waitMs
     let newest = message
-    while (!isSettled(newest.status) && newest.status !== 'unknown' && !this.stopping.signal.aborted) {
+    while (!isSettled(newest.status) && newest.status !== 'unknown' && !stopping.aborted) {
       const left = until - performance.now()
       if (left <= 0) return newest
       // Another gateway may follow the node: then the row tells, not the news of this process.
-      const news = this.options.news.next(message.id, Math.min(left, POLL_MS), this.stopping.signal)
+      const news = this.options.news.next(message.id, Math.min(left, POLL_MS), stopping)
       const stored = await this.options.repository.find(message.tenantId, message.id)
       const told = stored && isSettled(stored.status) ? stored : await news
       newest = told ?? stored ?? newest
@@ -147,33 +147,36 @@ export class Messages {
     return mayUse(key, session.id) ? session : sessions.get(tenantId, ref, key)
   }
 
-  private async fail(message: Message, which: 'unoffered' | 'pending'): Promise<boolean> {
-    const { db, repository, news, clock } = this.options
-    const at = clock()
-    const done = await db.write(async (tx) => {
-      const change = which === 'unoffered' ? repository.failUnoffered : repository.failPending
-      const affected = await change.call(repository, tx, message.id, 'cancelled')
-      if (affected) {
-        const { id: messageId, tenantId } = message
-        await repository.addHistory(tx, [{ messageId, tenantId, status: 'failed', reason: 'cancelled', at }])
-      }
-      return affected
-    })
-    const next = done ? moved(message, { status: 'failed', reason: 'cancelled', at }) : null
-    if (next) news.publish([next])
-    return done
+  /** In the transaction that deletes a session: what it has not sent will not be. */
+  async failOpen(tx: Tx, session: Session): Promise<void> {
+    await this.failAll(tx, await this.options.repository.openOf(tx, session.id), 'session_deleted')
   }
 
-  /** Throws `invalid` (`invalid_number`), `not_ready` and `unavailable`. */
-  async checkNumber(caller: Caller, ref: string, phone: string) {
-    const digits = phoneDigits(phone)
-    const session = await this.session(caller, ref)
-    if (session.status !== 'connected') {
-      throw new AppError('not_ready', `The session ${session.name} is ${session.status}; numbers are asked for online.`)
-    }
-    const node = this.options.directory.get(session.nodeId)
-    const { onWhatsapp, chatId } = await node.call('CheckNumber', { sessionId: session.id, phone: digits })
-    return { phone: `+${digits}`, onWhatsapp, ...(chatId ? { chatId } : {}) }
+  /** Answers false when the message is not, or no longer, one that can fail this way. */
+  private async fail(message: Message, which: 'unoffered' | 'pending'): Promise<boolean> {
+    const { db, repository, news } = this.options
+    const failed = await db.write(async (tx) => {
+      await repository.lock(tx, [message.id])
+      const newest = await repository.byIds(tx, [message.id])
+      const still = newest.filter(({ status, awaiting, offered }) => {
+        return status === 'pending' && (which === 'pending' || (awaiting && !offered))
+      })
+      return this.failAll(tx, still, 'cancelled')
+    })
+    news.publish(failed)
+    return failed.length > 0
+  }
+
+  private async failAll(tx: Tx, messages: readonly Message[], reason: string): Promise<Message[]> {
+    const { repository, events, clock } = this.options
+    const at = clock()
+    const batch = new MessageBatch(messages)
+    const failed = messages.flatMap((message) => batch.move(message, { status: 'failed', reason, at }) ?? [])
+    await repository.change(tx, batch.changes())
+    await repository.addHistory(tx, batch.history)
+    const told = failed.map((message) => statusEvent(message, at))
+    await events.add(tx, told, at)
+    return failed
   }
 }
 

@@ -46,7 +46,7 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
 async function send(ctx: ApiContext, { messages, views }: MessageParts, session: string, input: MessageRequestInput) {
   const accepted = await messages.accept(callerOf(ctx), session, parse(MessageRequest, input))
   const wait = preferredWait(ctx.get('Prefer')) ?? WAIT_SECONDS
-  await answer(ctx, views, await messages.settled(accepted, wait * 1_000))
+  await answer(ctx, views, await messages.settled(accepted, wait * 1_000, ctx.state.stopping))
 }
 
 /** The file is sent as what it is unless the caller says: a picture as image, a film as video, the rest as document. */

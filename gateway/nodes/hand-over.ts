@@ -148,10 +148,9 @@ export class HandOver implements Service {
     const { db, messages, events, news, clock } = this.options
     const at = clock()
     const failed = await db.write(async (tx) => {
-      const newest = await messages.byIds(
-        tx,
-        waiting.map(({ id }) => id),
-      )
+      const ids = waiting.map(({ id }) => id)
+      await messages.lock(tx, ids)
+      const newest = await messages.byIds(tx, ids)
       const batch = new MessageBatch(newest)
       const still = newest.filter((message) => message.awaiting && certain(message))
       const moved = still.flatMap((message) => batch.move(message, { status: 'failed', reason, at }) ?? [])

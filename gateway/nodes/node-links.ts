@@ -30,7 +30,7 @@ export interface NodeLinksOptions {
   directory: Pick<NodeDirectory, 'nodes' | 'find' | 'onChange'>
   cursors: NodeCursorRepository
   storing: EventStoring
-  onStored: (nodeId: NodeId, stored: Stored) => void
+  onStored: (stored: Stored) => void
   onLive: (node: LiveNode) => void
   clock: Clock
   log: Logger
@@ -71,6 +71,10 @@ export class NodeLinks implements Service, NodePresence {
   /** The node, when this gateway follows it and it can be spoken to. */
   liveNode(nodeId: NodeId): LiveNode | undefined {
     return this.live.get(nodeId)
+  }
+
+  liveNodes(): LiveNode[] {
+    return [...this.live.values()]
   }
 
   private linkAll(): void {
@@ -132,7 +136,7 @@ export class NodeLinks implements Service, NodePresence {
         log.info({ fence: lease.fence }, 'node.followed')
         onLive(node)
       },
-      onStored: (stored) => onStored(nodeId, stored),
+      onStored,
     })
     try {
       await follower.run(client, signal)

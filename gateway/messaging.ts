@@ -1,0 +1,128 @@
+/** Messages, media, events and the nodes they come from and go to: built together, because they live off each other. */
+import { join } from 'node:path'
+import type { NodeDirectory } from '../proto/node-directory.js'
+import type { Clock } from '../runtime/clock.js'
+import { inOrder, type Service } from '../runtime/lifecycle.js'
+import type { Logger } from '../runtime/log.js'
+import type { Database, Tx } from './db/database.js'
+import { EventRepository } from './events/event-repository.js'
+import { eventRoutes } from './events/event-routes.js'
+import { Events } from './events/events.js'
+import type { ApiRouter } from './http/context.js'
+import { createGuardedClient } from './http/guarded-client.js'
+import { Media } from './media/media.js'
+import { MediaCopier } from './media/media-copier.js'
+import { MediaFiles } from './media/media-files.js'
+import { MediaRepository } from './media/media-repository.js'
+import { mediaRoutes } from './media/media-routes.js'
+import { MessageNews } from './messages/message-news.js'
+import { MessageRepository } from './messages/message-repository.js'
+import { messageRoutes } from './messages/message-routes.js'
+import { MessageViews } from './messages/message-views.js'
+import { Messages } from './messages/messages.js'
+import { shortMessageRoutes } from './messages/short-message-routes.js'
+import { EventStoring } from './nodes/event-storing.js'
+import { HandOver } from './nodes/hand-over.js'
+import { NodeCursorRepository } from './nodes/node-cursor-repository.js'
+import { NodeLinks } from './nodes/node-links.js'
+import type { NodePresence } from './nodes/node-presence.js'
+import { nodeRoutes } from './nodes/node-routes.js'
+import type { Session } from './sessions/session.js'
+import type { SessionEvents } from './sessions/session-events.js'
+import type { Sessions } from './sessions/sessions.js'
+
+export interface MessagingOptions {
+  db: Database
+  directory: NodeDirectory
+  sessionEvents: SessionEvents
+  /** Built after this, because sessions ask who is present. */
+  sessions: () => Pick<Sessions, 'get' | 'find' | 'start'>
+  dataDir: string
+  allowCidrs: readonly string[]
+  publicUrl: () => string
+  clock: Clock
+  log: Logger
+}
+
+export interface Messaging extends Service {
+  presence: NodePresence
+  /** In the transaction that deletes a session: what it has not sent will not be. */
+  onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
+  routes: ApiRouter[]
+}
+
+export function createMessaging(options: MessagingOptions): Messaging {
+  const { db, directory, clock, log } = options
+  const sessions: Pick<Sessions, 'get' | 'find' | 'start'> = {
+    get: (...args) => options.sessions().get(...args),
+    find: (...args) => options.sessions().find(...args),
+    start: (...args) => options.sessions().start(...args),
+  }
+  const messageRepository = new MessageRepository(db)
+  const eventRepository = new EventRepository(db)
+  const mediaRepository = new MediaRepository(db)
+  const cursors = new NodeCursorRepository(db)
+  const files = new MediaFiles(join(options.dataDir, 'media'))
+  const guarded = createGuardedClient({ allowCidrs: options.allowCidrs })
+  const nodeClient: NodeDirectory['get'] = (id) => directory.get(id)
+  const media = new Media({ repository: mediaRepository, files, guarded, nodeClient, clock })
+  const news = new MessageNews()
+
+  const storing = new EventStoring({
+    ...{ db, cursors, clock, log },
+    events: eventRepository,
+    messages: messageRepository,
+    media: mediaRepository,
+    sessions: options.sessionEvents,
+  })
+  const links = new NodeLinks({
+    ...{ directory, cursors, storing, clock, log },
+    onLive: () => copier.wake(),
+    onStored: ({ messages: changed, hasFiles }) => {
+      news.publish(changed)
+      if (hasFiles) copier.wake()
+    },
+  })
+  const copier = new MediaCopier({ media, repository: mediaRepository, liveNodes: () => links.liveNodes(), log })
+  const handOver = new HandOver({
+    ...{ db, news, media, clock, log },
+    messages: messageRepository,
+    events: eventRepository,
+    sessions: {
+      find: sessions.find,
+      startAgain: async (session) => void (await sessions.start(session)),
+    },
+    liveNode: (id) => links.liveNode(id),
+  })
+  const messages = new Messages({
+    ...{ db, news, directory, sessions, handOver, clock },
+    repository: messageRepository,
+    events: eventRepository,
+    keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
+  })
+  const views = new MessageViews({
+    findSession: sessions.find,
+    isNodePresent: (id) => directory.find(id)?.reachable ?? false,
+    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+    mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
+  })
+  const events = new Events({ repository: eventRepository, views, sessions })
+
+  const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
+  const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }
+  const parts = inOrder(files, client, links, copier, handOver, waiting)
+  return {
+    start: parts.start,
+    stop: parts.stop,
+    presence: links,
+    onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
+    routes: [
+      // Before the others: `list` stands where a message's id could.
+      shortMessageRoutes({ messages, views, media, files }),
+      messageRoutes({ messages, views }),
+      mediaRoutes(media, files),
+      eventRoutes(events),
+      nodeRoutes(directory, links),
+    ],
+  }
+}
