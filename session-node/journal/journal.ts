@@ -163,7 +163,7 @@ export class Journal implements Service {
       const results = this.together(writes)
       writes.forEach((write, index) => write.resolve(results[index]))
     } catch (error) {
-      if (writes.length === 1) writes[0]?.reject(error)
+      if (writes.length === 1) writes[0]?.reject(translated(error))
       else for (const write of writes) this.alone(write)
     }
     const endedAt = performance.now()
@@ -175,7 +175,7 @@ export class Journal implements Service {
     try {
       write.resolve(this.together([write])[0])
     } catch (error) {
-      write.reject(error)
+      write.reject(translated(error))
     }
   }
 
@@ -213,4 +213,10 @@ export class Journal implements Service {
   nodeId(): NodeId {
     return this.get<{ id: NodeId }>('SELECT id FROM node')?.id as NodeId
   }
+}
+
+/** The disk's troubles in our words. */
+function translated(error: unknown): unknown {
+  if (!(error instanceof Sqlite.SqliteError) || !/^SQLITE_(FULL|IOERR)/.test(error.code)) return error
+  return new AppError('storage_full', 'The session node cannot write to its disk.', { cause: error })
 }

@@ -82,6 +82,11 @@ export class Dispatcher {
     this.changed.fire()
   }
 
+  /** There are messages of unknown outcome to look for. */
+  recheck(): void {
+    this.reconciler.wake()
+  }
+
   acked(id: MessageId): void {
     clearTimeout(this.awaitingAck.get(id))
     if (this.awaitingAck.delete(id)) this.wake()
@@ -193,7 +198,7 @@ export class Dispatcher {
       case 'unknown':
         await journal.write(() => isOpen() && outcomes.unknown(id, result.reason, result.error))
         this.acked(id)
-        return this.reconciler.wake()
+        return this.recheck()
     }
   }
 
@@ -229,6 +234,6 @@ export class Dispatcher {
       if (send?.state === 'dispatched') outcomes.unknown(id, 'ack_timeout')
     })
     this.wake()
-    this.reconciler.wake()
+    this.recheck()
   }
 }

@@ -28,6 +28,8 @@ export class Life {
   client: WhatsAppClient | undefined
   private readonly ending = new AbortController()
   private watchdog: NodeJS.Timeout | undefined
+  private failedProbes = 0
+  private activeAt = performance.now()
 
   constructor(private readonly options: LifeOptions) {}
 
@@ -85,7 +87,9 @@ export class Life {
     if (this.ended) return
     if (event.kind === 'authenticated' && !this.options.isConnected()) {
       this.guard(this.options.timing.readyMs, 'ready_timeout', 'not connected in time after the link')
-    } else if (event.kind !== 'ack' && event.kind !== 'message') {
+    } else if (event.kind === 'ack' || event.kind === 'message') {
+      this.activeAt = performance.now()
+    } else {
       clearTimeout(this.watchdog)
     }
     this.options.onEvent(event)
@@ -97,20 +101,34 @@ export class Life {
   }
 
   private async probe() {
-    const { timing, isConnected, log, generation } = this.options
+    const { timing, isConnected } = this.options
     const { signal } = this.ending
-    let failures = 0
     while (!signal.aborted) {
       await sleep(timing.probeMs, signal)
-      if (signal.aborted || !this.client || !isConnected()) continue
-      const probe = await this.client.probe()
-      failures = probe.alive ? 0 : failures + 1
-      if (probe.alive) continue
-      log.warn({ generation, failures, reason: probe.reason, detail: probe.detail }, 'session.probe_failed')
-      if (failures >= timing.probeFailures) {
-        this.hear({ kind: 'died', reason: probe.reason, detail: probe.detail })
-      }
+      const { client } = this
+      if (signal.aborted || !client || !isConnected()) continue
+      await this.checkAlive(client)
+      if (!signal.aborted) await this.checkMemory(client)
     }
+  }
+
+  private async checkAlive(client: WhatsAppClient) {
+    const { timing, log, generation } = this.options
+    const probe = await client.probe()
+    this.failedProbes = probe.alive ? 0 : this.failedProbes + 1
+    if (probe.alive) return
+    const { reason, detail } = probe
+    log.warn({ generation, failures: this.failedProbes, reason, detail }, 'session.probe_failed')
+    if (this.failedProbes >= timing.probeFailures) this.hear({ kind: 'died', reason, detail })
+  }
+
+  private async checkMemory(client: WhatsAppClient) {
+    const { memory } = this.options.timing
+    // Unreadable for a browser that is just ending: its probe tells that.
+    const bytes = (await client.memoryBytes?.().catch(() => 0)) ?? 0
+    const idle = performance.now() - this.activeAt >= memory.idleMs
+    if (bytes <= (idle ? memory.softBytes : memory.hardBytes)) return
+    this.hear({ kind: 'died', reason: 'memory_limit', detail: `the browser took ${Math.round(bytes / 2 ** 20)} MiB` })
   }
 }
 

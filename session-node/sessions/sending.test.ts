@@ -187,6 +187,32 @@ describe('messages handed to a node', () => {
     expect(await wire()).toEqual([message.waMessageId])
   })
 
+  it('go out at the pace of their session, and wait for tomorrow when its day is full, saying so', async () => {
+    let now = Date.UTC(2026, 0, 1, 23, 59, 59)
+    await start({ outside: { clock: () => now } })
+    const pacing = { gapMs: 60, jitterMs: 0, messagesPerDay: 2 }
+    const sessionId = await node.startSession({ pacing })
+    const [first, second, third] = [anOutgoing(), anOutgoing(), anOutgoing()]
+    const begun = performance.now()
+    await node.send(sessionId, first, second, third)
+    await reached(second, 'sent')
+    expect(performance.now() - begun).toBeGreaterThan(55)
+    await reached(third, 'pending', 'daily_limit')
+    expect(await wire()).toHaveLength(2)
+    now += 2_000
+    await node.client.call('UpdateSession', { sessionId, pacing })
+    await reached(third, 'sent')
+  })
+
+  it('fail when their file is not on the node', async () => {
+    await start()
+    const sessionId = await node.startSession()
+    const image = { sha256: 'a'.repeat(64), mimetype: 'image/png', size: 1 }
+    const message = anOutgoing({ content: { type: 'image', image } })
+    await node.send(sessionId, message)
+    await reached(message, 'failed', 'media_missing')
+  })
+
   it('of the bot stand in the log with their content, and are refused when the session waits for a person', async () => {
     await start()
     const sessionId = await node.startSession({ sandbox: {} })

@@ -137,6 +137,20 @@ describe('a session', () => {
     await reached('connected', undefined, position)
   })
 
+  it('is restarted when its browser takes too much memory', async () => {
+    const clients = counted()
+    await start({
+      outside: { makeClient: clients.makeClient },
+      config: { timing: { probeMs: 10, backoffMs: { first: 10, most: 10 } } },
+    })
+    await node.startSession()
+    await reached('connected')
+    const [first] = clients.made
+    if (first) first.client.memoryBytes = async () => 2 * 2 ** 30
+    const { position } = await reached('disconnected', 'memory_limit')
+    await reached('connected', undefined, position)
+  })
+
   it('is back after a restart of the node, without a new link, and looks back for what came meanwhile', async () => {
     await start()
     const sessionId = await node.startSession({ sandbox: {} })

@@ -151,6 +151,7 @@ export class Sessions implements Service {
         }
       }
     })
+    for (const { dispatcher } of this.list()) dispatcher.recheck()
   }
 
   /** The node ended in the middle of these: they may have gone out. */

@@ -13,6 +13,8 @@ export interface Timing {
   breaker: { restarts: number; withinMs: number; pauseMs: number }
   probeMs: number
   probeFailures: number
+  /** A browser that takes more than `soft` is restarted when nothing happened for `idleMs`; more than `hard`, now. */
+  memory: { softBytes: number; hardBytes: number; idleMs: number }
   /** The line to WhatsApp may be down this long before the browser is restarted. */
   lineDownMs: number
   /** For a message to get its first ack. */
@@ -39,6 +41,7 @@ export const defaultTiming: Timing = {
   breaker: { restarts: 5, withinMs: 900_000, pauseMs: 900_000 },
   probeMs: 30_000,
   probeFailures: 2,
+  memory: { softBytes: 2 ** 30, hardBytes: 1.5 * 2 ** 30, idleMs: 120_000 },
   lineDownMs: 600_000,
   ackMs: 75_000,
   pageAckMs: 60_000,

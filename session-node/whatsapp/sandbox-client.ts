@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Content, MessageStatus, OutgoingMessage } from '../../proto/contract.js'
+import { type Content, mediaOf, type MessageStatus, type OutgoingMessage } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import { type InboxMessage, SandboxPhone } from './sandbox-phone.js'
 import type { ClientOptions, Probe, SendOutcome, Trace, WhatsAppClient } from './whatsapp-client.js'
@@ -85,9 +85,13 @@ export class SandboxClient implements WhatsAppClient {
     return phone.startsWith(NOT_ON_WHATSAPP) ? undefined : `${phone}@c.us`
   }
 
-  send(message: OutgoingMessage): Promise<SendOutcome> {
+  async send(message: OutgoingMessage): Promise<SendOutcome> {
     const { waMessageId, to, content } = message
-    if (this.connectedAs === undefined) return Promise.resolve({ outcome: 'failed', reason: 'send_failed' })
+    if (this.connectedAs === undefined) return { outcome: 'failed', reason: 'send_failed' }
+    const file = mediaOf(content)
+    if (file && !(await this.options.media.pathOf(file.sha256).catch(() => undefined))) {
+      return { outcome: 'failed', reason: 'media_missing' }
+    }
     const sha256 = createHash('sha256').update(JSON.stringify(content)).digest('hex')
     const taken = this.wire.append({ waMessageId, session: this.options.sessionId, chat: to, sha256, at: this.now() })
     // In the page's hands; WhatsApp's confirmation follows once it is written down.
@@ -95,7 +99,7 @@ export class SandboxClient implements WhatsAppClient {
       () => this.confirm(message),
       (err: unknown) => this.died(err),
     )
-    return Promise.resolve({ outcome: 'dispatched' })
+    return { outcome: 'dispatched' }
   }
 
   async findTrace({ waMessageId }: { waMessageId: string }): Promise<Trace> {
