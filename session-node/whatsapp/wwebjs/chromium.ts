@@ -50,6 +50,8 @@ const leanFlags = [
   '--no-first-run',
   '--no-default-browser-check',
   '--mute-audio',
+  // The dialogs of WhatsApp Web are known by their words.
+  '--lang=en-US',
 ]
 
 /** The flags of a browser, ours first. A marker tells people which session a process in `ps` belongs to. */

@@ -8,7 +8,7 @@ import { browserTree, mainProcess } from './process-tree.js'
 import type { Timing } from './timing.js'
 import { createHarness, outgoing, text, type Harness, type TestClient } from './wwebjs-harness.js'
 
-const simulator = createSimulator()
+const simulator = createSimulator({ keyShape: '$1', addressing: 'lid' })
 let harness: Harness
 let anna: Phone
 let ben: Phone

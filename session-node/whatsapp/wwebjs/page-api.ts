@@ -1,5 +1,6 @@
 import { within } from './deadline.js'
 import type { Page } from './library.js'
+import { pressContinue } from './page/dismiss-onboarding.js'
 import { installKit } from './page/install-kit.js'
 import { installReceiving } from './page/install-receiving.js'
 import { installSending } from './page/install-sending.js'
@@ -77,6 +78,10 @@ export class PageApi {
 
   refreshQr() {
     return this.#ask(questions.refreshQr, undefined, 10_000, 'A new QR code')
+  }
+
+  pressContinue() {
+    return this.#ask(pressContinue, undefined, this.answerMs, 'The look for a dialog')
   }
 
   /** Has the library go on as if WhatsApp Web had said "synced" just now. */

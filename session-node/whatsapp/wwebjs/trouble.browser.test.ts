@@ -196,4 +196,28 @@ describe('trouble on the way', () => {
     await shell.end()
     expect(browserTree(shell.userDataDir)).toEqual([])
   })
+
+  it('knows after a crash in the middle of many sends which went out: each reaches WhatsApp once', async () => {
+    const first = await linked()
+    const messages = Array.from({ length: 30 }, (_each, index) => outgoing(ben.id, text(`crash ${index}`)))
+    const open: typeof messages = []
+    for (const [index, message] of messages.entries()) {
+      if (index === 12) process.kill(first.client.pid ?? 0, 'SIGKILL')
+      const { outcome } = await first.client.send(message)
+      if (outcome !== 'dispatched' || index >= 10) open.push(message)
+    }
+    await first.client.stop()
+    const session = harness.client()
+    await session.client.start()
+    await session.next('connected')
+    expect(open.length).toBeGreaterThan(10)
+    for (const message of open) {
+      const trace = await session.client.findTrace(message)
+      if (!trace.found) expect(await session.client.send(message)).toEqual({ outcome: 'dispatched' })
+    }
+    await ben.receivedText('crash 29')
+    const sent = (await simulator.whatsapp.wire()).map(({ waMessageId }) => waMessageId)
+    const counts = messages.map(({ waMessageId }) => sent.filter((id) => id === waMessageId).length)
+    expect(counts).toEqual(messages.map(() => 1))
+  })
 })

@@ -11,6 +11,7 @@ import type { LibraryClient, Page } from './library.js'
 import { Linking } from './linking.js'
 import { lookBack } from './look-back.js'
 import { MediaDownload } from './media-download.js'
+import { dismissOnboarding } from './onboarding.js'
 import { PageApi } from './page-api.js'
 import { PageLife } from './page-life.js'
 import type { PageEvent } from './page/page-types.js'
@@ -87,7 +88,10 @@ class WwebjsClient implements WhatsAppClient {
       page: this.#page,
       profile: this.#profile,
       tell,
-      scanned: () => readiness.watch(),
+      scanned: () => {
+        readiness.watch()
+        void dismissOnboarding(this.#page, signal, log)
+      },
       confirmUnlinkedMs: timing.confirmUnlinkedMs,
       signal,
       clock,
