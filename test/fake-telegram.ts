@@ -63,6 +63,7 @@ export class FakeTelegram {
   private readonly answeredTaps: { id: string; text: string }[] = []
   private readonly knownChats = new Set<number>()
   private readonly troubles: Trouble[] = []
+  private readonly held = new Map<string, Promise<void>>()
   private readonly changed = new Set<() => void>()
   private readonly pollers = new Set<() => void>()
   private updates: Update[] = []
@@ -91,6 +92,17 @@ export class FakeTelegram {
     const parameters = retryAfter === undefined ? undefined : { retry_after: retryAfter }
     const description = status === 429 ? `Too Many Requests: retry after ${retryAfter ?? 1}` : `Error ${status}`
     this.troubles.push({ method, times, error: new BotApiError(status, description, parameters) })
+  }
+
+  /** Calls of this method get no answer until the returned function is called. */
+  holds(method: string): () => void {
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    this.held.set(method, released)
+    return () => {
+      this.held.delete(method)
+      release()
+    }
   }
 
   callsOf(method: string): BotApiCall[] {
@@ -232,6 +244,11 @@ export class FakeTelegram {
     }
   }
 
+  /** Something happened: whoever waits for a fact looks again. */
+  private look(): void {
+    for (const check of [...this.changed]) check()
+  }
+
   private shownAs({ id, chatId }: ShownMessage) {
     return this.asMessage(id, chatId)
   }
@@ -243,10 +260,16 @@ export class FakeTelegram {
       trouble.times -= 1
       throw trouble.error
     }
+    this.look()
+    const { signal } = call
+    const hungUp = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    const held = this.held.get(call.method)
+    if (held) await Promise.race([held, hungUp])
+    if (signal.aborted) throw new BotApiError(499, 'Nobody waits for the answer')
     try {
       return await this.respond(call)
     } finally {
-      for (const check of [...this.changed]) check()
+      this.look()
     }
   }
 
@@ -319,6 +342,6 @@ export class FakeTelegram {
       body: JSON.stringify(update),
     })
     this.webhookAnswers.push(response.status)
-    for (const check of [...this.changed]) check()
+    this.look()
   }
 }

@@ -34,6 +34,8 @@ export interface TestBot {
   /** The operator's chat with the bot. */
   chat: FakeChat
   dataDir: string
+  /** Settings of a bot that fits in here. */
+  botEnv(): Record<string, string>
   startBot(options?: { env?: Record<string, string>; outside?: Partial<BotOutside> }): Promise<void>
   stopBot(): Promise<void>
   /** Starts a sandbox session, and waits until the node has it connected. */
@@ -51,15 +53,16 @@ export function becomes({ body }: NodeEvent, status: SessionStatus): boolean {
 export async function startTestBot(): Promise<TestBot> {
   const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-bot-'))
   const telegram = await new FakeTelegram().start()
-  const node = await startTestNode()
-  const gatewayConfig = readGatewayConfig({ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: node.node.address() })
+  const firstNode = await startTestNode()
+  const nodeAddress = firstNode.node.address()
+  const gatewayConfig = readGatewayConfig({ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: nodeAddress })
   const gateway = createGateway(gatewayConfig, { log: silentLog() })
   await gateway.start()
   const apiKey = await gateway.issueKey({ name: 'bot', scopes: ['admin', 'sessions:read', 'sessions:write'] })
   let bot: ReturnType<typeof createBot> | undefined
 
   async function drive(sessionId: SessionId, action: Omit<DriveSandboxRequestInput, 'sessionId'>) {
-    const { waMessageId } = await node.client.call('DriveSandbox', { sessionId, ...action })
+    const { waMessageId } = await all.node.client.call('DriveSandbox', { sessionId, ...action })
     return waMessageId
   }
 
@@ -68,26 +71,28 @@ export async function startTestBot(): Promise<TestBot> {
     bot = undefined
   }
 
-  return {
+  const botEnv = () => ({
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_OPERATORS: String(OPERATOR),
+    TELEGRAM_API_ROOT: telegram.apiRoot,
+    GATEWAY_URL: gateway.localUrl(),
+    GATEWAY_API_KEY: apiKey,
+    NODES: nodeAddress,
+    DATA_DIR: join(dataDir, 'bot'),
+  })
+
+  const all: TestBot = {
     telegram,
-    node,
+    node: firstNode,
     gateway,
     operator: telegram.user(OPERATOR),
     chat: telegram.chat(OPERATOR),
     dataDir,
+    botEnv,
     drive,
     stopBot,
     async startBot({ env = {}, outside = {} } = {}) {
-      const config = readBotConfig({
-        TELEGRAM_BOT_TOKEN: telegram.token,
-        TELEGRAM_OPERATORS: String(OPERATOR),
-        TELEGRAM_API_ROOT: telegram.apiRoot,
-        GATEWAY_URL: gateway.localUrl(),
-        GATEWAY_API_KEY: apiKey,
-        NODES: node.node.address(),
-        DATA_DIR: join(dataDir, 'bot'),
-        ...env,
-      })
+      const config = readBotConfig({ ...botEnv(), ...env })
       if (!config) throw new Error('There should be a bot')
       bot = createBot(config, { log: silentLog(), timing: hurry, ...outside })
       await bot.start()
@@ -100,7 +105,7 @@ export async function startTestBot(): Promise<TestBot> {
         body: JSON.stringify(body),
       })
       const { id } = (await response.json()) as { id: SessionId }
-      await node.event((event) => event.sessionId === id && becomes(event, 'connected'))
+      await all.node.event((event) => event.sessionId === id && becomes(event, 'connected'))
       return id
     },
     receive: (sessionId, content, more = {}) => {
@@ -112,9 +117,10 @@ export async function startTestBot(): Promise<TestBot> {
     async stop() {
       await stopBot()
       await gateway.stop()
-      await node.stop()
+      await all.node.stop()
       await telegram.stop()
       await rm(dataDir, { recursive: true, force: true })
     },
   }
+  return all
 }

@@ -39,9 +39,10 @@ export class LiveSessions {
     return this.qrs.get(id)
   }
 
-  /** Throws `unavailable` when the node does not answer. */
+  /** Also of a node that did not answer a moment ago: the call itself tells. Throws `unavailable` for unknown ones. */
   clientOf(session: LiveSession): NodeClient {
-    return this.directory.get(session.node)
+    const node = this.directory.find(session.node)
+    return node ? node.client : this.directory.get(session.node)
   }
 
   /** Asks every node for its sessions: the streams do not tell of those that were deleted. */
