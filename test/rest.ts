@@ -16,7 +16,7 @@ export interface Rest {
   post<Body = Json>(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<Body>>
   patch<Body = Json>(path: string, body: unknown): Promise<Answer<Body>>
   delete<Body = Json>(path: string): Promise<Answer<Body>>
-  bytes(path: string): Promise<{ status: number; headers: Headers; bytes: Buffer }>
+  bytes(path: string, headers?: Record<string, string>): Promise<{ status: number; headers: Headers; bytes: Buffer }>
   upload<Body = Json>(
     path: string,
     file: Blob,
@@ -48,8 +48,8 @@ export function createRest(url: string, key: string): Rest {
     post: (path, body, headers) => json('POST', path, withBody(body, headers)),
     patch: (path, body) => json('PATCH', path, withBody(body)),
     delete: (path) => json('DELETE', path),
-    async bytes(path) {
-      const response = await request('GET', path.replace(/^.*\/api\/v1/, ''))
+    async bytes(path, headers = {}) {
+      const response = await request('GET', path.replace(/^.*\/api\/v1/, ''), { headers })
       return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
     },
     upload(path, file, filename, fields = {}) {
