@@ -90,6 +90,8 @@ export class EventStoring {
     })
     const readable = mine.filter((event): event is NodeEvent => !('unreadable' in event))
     const { ids: messageIds, keys } = messagesMeant(readable)
+    // What is being cancelled at this moment must not be decided twice.
+    await messages.lock(tx, messageIds)
     const loaded = [...(await messages.byIds(tx, messageIds)), ...(await messages.byWaIds(tx, keys))]
     const batch = new MessageBatch(loaded, lease.nodeId)
 
