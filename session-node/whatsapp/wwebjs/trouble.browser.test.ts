@@ -15,22 +15,18 @@ let ben: Phone
 beforeAll(() => simulator.start())
 afterAll(() => simulator.stop())
 
-beforeEach(async () => {
+async function prepare() {
   harness = await createHarness(simulator.chromiumArgs())
   anna = await simulator.whatsapp.phone('4915111111111', { name: 'Anna' })
   ben = await simulator.whatsapp.phone('4915122222222', { name: 'Ben' })
-})
-afterEach(async () => {
+}
+
+async function clean() {
   await harness.end()
   await anna.logout()
   await simulator.whatsapp.clearFaults()
-  await simulator.whatsapp.configure({
-    syncMode: 'normal',
-    qrRotationMs: 20_000,
-    qrCodes: 6,
-    offlineDelivery: 'before',
-  })
-})
+  await simulator.whatsapp.configure({ syncMode: 'normal' })
+}
 
 async function linked(timing: Partial<Timing> = {}, from = harness): Promise<TestClient> {
   const session = from.client({}, timing)
@@ -42,9 +38,25 @@ async function linked(timing: Partial<Timing> = {}, from = harness): Promise<Tes
 
 const kinds = ({ told }: TestClient) => told.map(({ kind }) => kind)
 
-describe('trouble on the way', () => {
+describe('a session in trouble', () => {
+  let session: TestClient
+
+  beforeAll(async () => {
+    await prepare()
+    session = await linked({ sendMs: 1_000, answerMs: 500 })
+  })
+  afterAll(clean)
+
+  it('does not start a second time', async () => {
+    await expect(session.client.start()).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  it('takes a picture of the page and knows its memory', async () => {
+    expect((await session.client.screenshot()).subarray(1, 4).toString()).toBe('PNG')
+    expect(await session.client.memoryBytes?.()).toBeGreaterThan(20 * 2 ** 20)
+  })
+
   it('tells the line going down and coming back, and what was sent meanwhile goes out once', async () => {
-    const session = await linked()
     await session.client.send(outgoing(ben.id, text('before')))
     await anna.dropLine()
     await session.next('line', ({ up }) => !up)
@@ -59,22 +71,7 @@ describe('trouble on the way', () => {
     expect(kinds(session)).not.toContain('died')
   })
 
-  it('is connected again after the page has loaded itself anew, and hears and sends', async () => {
-    const session = await linked()
-    await anna.reload()
-    await session.next('line', ({ up }) => !up)
-    await simulator.whatsapp.until(async () => kinds(session).filter((kind) => kind === 'connected').length === 2)
-    const message = outgoing(ben.id, text('after'))
-    expect(await session.client.send(message)).toEqual({ outcome: 'dispatched' })
-    await ben.message(({ id }) => id === message.waMessageId)
-    await ben.sendText(anna.id, 'heard')
-    await session.body('message_received')
-    expect(session.bodies('message_received')).toHaveLength(1)
-    expect(await session.client.probe()).toEqual({ alive: true })
-  })
-
   it('fails what broke before it was handed over, and does not know what broke after', async () => {
-    const session = await linked()
     await anna.fault({ op: 'store', mode: 'fail' })
     const stored = outgoing(ben.id, text('stored'))
     // Which of the two is told first, the failure to store or WhatsApp's answer, is WhatsApp Web's affair.
@@ -88,11 +85,57 @@ describe('trouble on the way', () => {
     expect(await session.client.findTrace(never)).toMatchObject({ found: false })
   })
 
-  it('does not start a second time', async () => {
-    const session = harness.client()
-    await session.client.start()
-    await expect(session.client.start()).rejects.toMatchObject({ code: 'conflict' })
+  it('fails a file whose upload broke, and says that the file is not to blame', async () => {
+    await simulator.whatsapp.fault({ op: 'upload', mode: 'fail' })
+    const kept = await harness.media.put(Buffer.from('%PDF-1.4'), 'application/pdf')
+    const document = { type: 'document', document: { ...kept, mimetype: 'application/pdf' } } as const
+    const outcome = await session.client.send(outgoing(ben.id, document))
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: 'send_failed' })
   })
+
+  it('calls off a send that takes too long: it does not go out later by itself', async () => {
+    const dora = await simulator.whatsapp.phone('4915155555555', { name: 'Dora' })
+    await simulator.whatsapp.fault({ op: 'chat', mode: 'slow', delayMs: 2_000 })
+    const late = outgoing(dora.id, text('late'))
+    expect(await session.client.send(late)).toMatchObject({ outcome: 'unknown', reason: 'no_answer' })
+    expect(await session.client.findTrace(late)).toMatchObject({ found: false })
+    expect(await session.client.send(late)).toEqual({ outcome: 'dispatched' })
+    await dora.receivedText('late')
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
+    expect((await simulator.whatsapp.wire()).filter((line) => line.waMessageId === late.waMessageId)).toHaveLength(1)
+  })
+
+  it('does not know what became of a message that was being stored when the page stopped answering', async () => {
+    await anna.fault({ op: 'store', mode: 'hang' })
+    const stored = outgoing(ben.id, text('stored or not'))
+    expect(await session.client.send(stored)).toMatchObject({ outcome: 'unknown', reason: 'no_answer' })
+    await ben.receivedText('stored or not')
+    expect(await session.client.findTrace(stored)).toMatchObject({ found: true })
+  })
+
+  it('does not take a page for alive that says CONNECTED and does not answer', async () => {
+    await anna.freeze(1_500)
+    expect(await session.client.probe()).toMatchObject({ alive: false, reason: 'page_unresponsive' })
+    await simulator.whatsapp.until(async () => (await session.client.probe()).alive)
+  })
+
+  it('is connected again after the page has loaded itself anew, and hears and sends', async () => {
+    await anna.reload()
+    await session.next('line', ({ up }) => !up)
+    await simulator.whatsapp.until(async () => kinds(session).filter((kind) => kind === 'connected').length === 2)
+    const message = outgoing(ben.id, text('after'))
+    expect(await session.client.send(message)).toEqual({ outcome: 'dispatched' })
+    await ben.message(({ id }) => id === message.waMessageId)
+    await ben.sendText(anna.id, 'heard')
+    await session.body('message_received')
+    expect(session.bodies('message_received')).toHaveLength(1)
+    expect(await session.client.probe()).toEqual({ alive: true })
+  })
+})
+
+describe('a life that goes wrong', () => {
+  beforeEach(prepare)
+  afterEach(clean)
 
   it('leaves no process when it is stopped while it is being started', async () => {
     for (const delayMs of [0, 30, 150, 400]) {
@@ -113,50 +156,6 @@ describe('trouble on the way', () => {
       reason: 'browser_missing',
     })
     await other.end()
-  })
-
-  it('takes a picture of the page and knows its memory', async () => {
-    const session = await linked()
-    expect((await session.client.screenshot()).subarray(1, 4).toString()).toBe('PNG')
-    expect(await session.client.memoryBytes?.()).toBeGreaterThan(20 * 2 ** 20)
-  })
-
-  it('calls off a send that takes too long: it does not go out later by itself', async () => {
-    const session = await linked({ sendMs: 500 })
-    const dora = await simulator.whatsapp.phone('4915155555555', { name: 'Dora' })
-    await simulator.whatsapp.fault({ op: 'chat', mode: 'slow', delayMs: 1_500 })
-    const late = outgoing(dora.id, text('late'))
-    expect(await session.client.send(late)).toMatchObject({ outcome: 'unknown', reason: 'no_answer' })
-    expect(await session.client.findTrace(late)).toMatchObject({ found: false })
-    expect(await session.client.send(late)).toEqual({ outcome: 'dispatched' })
-    await dora.receivedText('late')
-    await new Promise((resolve) => setTimeout(resolve, 1_200))
-    expect((await simulator.whatsapp.wire()).filter((line) => line.waMessageId === late.waMessageId)).toHaveLength(1)
-  })
-
-  it('does not know what became of a message that was being stored when the page stopped answering', async () => {
-    const session = await linked({ sendMs: 500 })
-    await anna.fault({ op: 'store', mode: 'hang' })
-    const stored = outgoing(ben.id, text('stored or not'))
-    expect(await session.client.send(stored)).toMatchObject({ outcome: 'unknown', reason: 'no_answer' })
-    await ben.receivedText('stored or not')
-    expect(await session.client.findTrace(stored)).toMatchObject({ found: true })
-  })
-
-  it('fails a file whose upload broke, and says that the file is not to blame', async () => {
-    const session = await linked()
-    await simulator.whatsapp.fault({ op: 'upload', mode: 'fail' })
-    const kept = await harness.media.put(Buffer.from('%PDF-1.4'), 'application/pdf')
-    const document = { type: 'document', document: { ...kept, mimetype: 'application/pdf' } } as const
-    const outcome = await session.client.send(outgoing(ben.id, document))
-    expect(outcome).toMatchObject({ outcome: 'failed', reason: 'send_failed' })
-  })
-
-  it('does not take a page for alive that says CONNECTED and does not answer', async () => {
-    const session = await linked({ answerMs: 300 })
-    await anna.freeze(1_500)
-    expect(await session.client.probe()).toMatchObject({ alive: false, reason: 'page_unresponsive' })
-    await simulator.whatsapp.until(async () => (await session.client.probe()).alive)
   })
 
   it('gives up a page that is linked and does not become ready', async () => {
