@@ -92,6 +92,7 @@ describe('the control plane', () => {
     await expect(anna.crash()).rejects.toThrow('No linked device of 4915111111111 has its page open')
     await expect(simulator.whatsapp.do('nothing')).rejects.toThrow('The simulator has no POST /nothing')
     await expect(simulator.whatsapp.fault({ op: 'seen', mode: 'hang' })).rejects.toThrow('needs the number')
+    await expect(anna.fault({ op: 'page', mode: 'hang' })).rejects.toThrow('plan it without a number')
   })
 
   it('wakes who waits as soon as something happens', async () => {

@@ -17,9 +17,6 @@ const gateway = `http://127.0.0.1:${PORT}`
 
 const say = (text = '') => process.stdout.write(`${text}\n`)
 
-await rm(DATA_DIR, { recursive: true, force: true })
-await mkdir(DATA_DIR, { recursive: true, mode: 0o700 })
-
 // Codes stay longer than on the real WhatsApp: whoever reads this page for the first time needs a while.
 const simulator = createSimulator({
   controlPort: PHONES_PORT,
@@ -28,13 +25,17 @@ const simulator = createSimulator({
   wireLog: `${DATA_DIR}/wire.log`,
 })
 await startSimulator()
+// Not before the port is ours: another demo may still be at work in there.
+await rm(DATA_DIR, { recursive: true, force: true })
+await mkdir(DATA_DIR, { recursive: true, mode: 0o700 })
 await simulator.whatsapp.phone('4915111111111', { name: 'Shop' })
 await simulator.whatsapp.phone('4915122222222', { name: 'Anna' })
 await simulator.whatsapp.phone('4915133333333', { name: 'Ben' })
 
 const switchboard = startSwitchboard()
 let stopping = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop())
+// `on`, not `once`: npm passes a Ctrl-C on that the terminal has sent already, and the second would end us at once.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
 switchboard.once('exit', (code) => void ended(code))
 
 if (await isReady()) {

@@ -49,14 +49,12 @@ export class Device {
   /** The page goes on running, but WhatsApp is out of its reach. */
   dropLine(): void {
     if (!this.isOnLine) throw new Error(`The line of ${this.account.number} is down already`)
-    this.#page?.write({ push: 'lineDown' })
     this.#lineDown = true
   }
 
   restoreLine(): void {
     if (!this.#lineDown) throw new Error(`The line of ${this.account.number} is not down`)
     this.#lineDown = false
-    this.#page?.write({ push: 'lineUp' })
     for (const frame of this.takeQueue()) this.#page?.write(frame)
   }
 }

@@ -1,5 +1,5 @@
 import type { GroupInfo } from './types.js'
-import { contactOf, type Accounts } from './accounts.js'
+import { contactOf, type Account, type Accounts } from './accounts.js'
 import { newGroupId, newMessageId, toId } from './ids.js'
 import type { Post } from './post.js'
 
@@ -85,12 +85,17 @@ export class Groups {
 
   /** The group together with what a page must know about its members. */
   forPage(group: GroupInfo) {
-    const contacts = group.participants.map(({ id }) => contactOf(this.accounts.get(id)))
+    const contacts = this.#membersOf(group).map(contactOf)
     return { ...group, contacts }
   }
 
   #tell(group: GroupInfo): void {
-    for (const { id } of group.participants) this.accounts.get(id).tell({ push: 'group', group: this.forPage(group) })
+    for (const member of this.#membersOf(group)) member.tell({ push: 'group', group: this.forPage(group) })
+  }
+
+  /** Without those who are not registered any more. */
+  #membersOf(group: GroupInfo): Account[] {
+    return group.participants.flatMap(({ id }) => this.accounts.find(id) ?? [])
   }
 
   #notice(group: GroupInfo, by: string, kind: string, recipients: string[], body?: string): void {

@@ -98,4 +98,15 @@ describe('linking', () => {
     await page?.goto('https://web.whatsapp.com/')
     expect(await library.event('disconnected')).toEqual(['CONFLICT'])
   })
+
+  it('takes its device back in a conflict, when the library is set so', async () => {
+    const library = await start({ takeoverOnConflict: true, takeoverTimeoutMs: 0 })
+    await anna.scan(await library.qr())
+    await library.event('ready')
+    await anna.conflict()
+    await library.event('change_state', (state: string) => state === 'CONNECTED')
+    expect(library.names()).not.toContain('disconnected')
+    await anna.sendText(anna.id, 'still here')
+    await library.event('message_create')
+  })
 })

@@ -23,4 +23,5 @@ const ready = {
 }
 process.stdout.write(`${JSON.stringify(ready)}\n`)
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void simulator.stop())
+let stopping: Promise<void> | undefined
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void (stopping ??= simulator.stop()))

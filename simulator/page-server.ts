@@ -89,8 +89,11 @@ export class PageServer {
     try {
       if (pathname === '/') return await this.#servePage(response)
       if (pathname === '/qr') return json(response, qrModules(searchParams.get('text') ?? ''))
-      if (pathname === '/upload') return await this.#takeUpload(request, response, searchParams.get('key'))
-      if (pathname.startsWith(pathOf(''))) return await this.#serveMedia(pathname, response)
+      if (pathname === '/upload')
+        return await this.#takeUpload(request, response, this.#pageWith(searchParams.get('key')))
+      if (pathname.startsWith(pathOf(''))) {
+        return await this.#serveMedia(request, hashIn(pathname), response, this.#pageWith(searchParams.get('key')))
+      }
       await this.#serveFile(pathname, response)
     } catch (error) {
       response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error))
@@ -118,17 +121,27 @@ export class PageServer {
     response.writeHead(200, { 'content-type': TYPES[extname(pathname)], 'cache-control': 'no-store' }).end(content)
   }
 
-  async #takeUpload(request: IncomingMessage, response: ServerResponse, lineKey: string | null): Promise<void> {
-    const page = [...this.pages].find((each) => each.lineKey === lineKey)
+  /** The page that an upload or download comes from. */
+  #pageWith(lineKey: string | null): PageConnection | undefined {
+    return [...this.pages].find((page) => page.lineKey === lineKey)
+  }
+
+  async #takeUpload(request: IncomingMessage, response: ServerResponse, page?: PageConnection): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const gone = (await this.#strike('upload', page)) === 'null'
     json(response, { path: gone ? null : pathOf(this.whatsapp.media.put(Buffer.concat(chunks))) })
   }
 
-  async #serveMedia(pathname: string, response: ServerResponse): Promise<void> {
-    const gone = (await this.#strike('download', undefined)) === 'null'
-    const bytes = this.whatsapp.media.find(hashIn(pathname))
+  async #serveMedia(
+    request: IncomingMessage,
+    hash: string,
+    response: ServerResponse,
+    page?: PageConnection,
+  ): Promise<void> {
+    // A page that only asks whether the media are there has not begun to download them.
+    const gone = request.method === 'GET' && (await this.#strike('download', page)) === 'null'
+    const bytes = this.whatsapp.media.find(hash)
     if (gone || !bytes) return void response.writeHead(404).end()
     response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes)
   }

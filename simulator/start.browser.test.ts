@@ -138,4 +138,15 @@ describe('starting a linked device again', () => {
     await start()
     expect(await library.qr()).toMatch(/^2@/)
   })
+
+  it('shows a QR code when it was unlinked on the phone while it was off', async () => {
+    await start()
+    await anna.scan(await library.qr())
+    await library.event('ready')
+    await library.close()
+    await anna.logout()
+    await start()
+    expect(await library.qr()).toMatch(/^2@/)
+    expect(library.names()).not.toContain('authenticated')
+  })
 })

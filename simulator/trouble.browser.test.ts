@@ -86,6 +86,17 @@ describe('trouble that a linked device lives through', () => {
     await ben.receivedText('third time')
   })
 
+  it('gets media late, not at all, or with an error, where a fault is planned for the download', async () => {
+    await ben.sendImage(anna.id, PICTURE, { caption: 'hard to get' })
+    const message = await library.message('hard to get')
+    await anna.fault({ op: 'download', mode: 'null' })
+    expect(await message.downloadMedia()).toBeUndefined()
+    await anna.fault({ op: 'download', mode: 'fail' })
+    await expect(message.downloadMedia()).rejects.toThrow('media download failed')
+    await anna.fault({ op: 'download', mode: 'slow', delayMs: 20 })
+    expect((await message.downloadMedia()).data).toBe(PICTURE.base64)
+  })
+
   it('hangs before a message is dispatched, or after it, as planned', async () => {
     await anna.fault({ op: 'seen', mode: 'hang' })
     void send('never dispatched').catch(() => undefined)

@@ -69,7 +69,11 @@ class Line extends Events {
   }
 
   #hear(frame) {
-    if (frame.push) return void this.trigger(frame.push, frame)
+    if (frame.push) {
+      // Said before it is done, in the same turn: whatever anyone asks of the page from now on finds it done.
+      if (frame.ticket) this.#socket.send(JSON.stringify({ confirm: frame.ticket }))
+      return void this.trigger(frame.push, frame)
+    }
     const question = this.#waiting.get(frame.re)
     if (!question) return
     this.#waiting.delete(frame.re)

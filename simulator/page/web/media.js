@@ -153,7 +153,7 @@ async function encryptAndUpload({ blob, type, mediaKey }) {
 }
 
 async function downloadAndMaybeDecrypt({ directPath, signal }) {
-  const response = await fetch(directPath, { signal })
+  const response = await fetch(`${directPath}?key=${page.lineKey}`, { signal })
   if (!response.ok)
     throw Object.assign(new Error(`media download failed: ${response.status}`), { status: response.status })
   return response.arrayBuffer()
