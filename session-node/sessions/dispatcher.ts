@@ -36,7 +36,8 @@ export class Dispatcher {
   private readonly numbers: Numbers
   private readonly pace: Pace
   private readonly reconciler: Reconciler
-  private readonly awaitingAck = new Map<MessageId, NodeJS.Timeout>()
+  /** Given to the page and not acked yet; with a timer from when the page has it. */
+  private readonly awaitingAck = new Map<MessageId, NodeJS.Timeout | undefined>()
   private attached: { client: WhatsAppClient; abort: AbortController } | undefined
   private running: Promise<void> = Promise.resolve()
   private capTold: MessageId | undefined
@@ -176,7 +177,7 @@ export class Dispatcher {
 
   private async send(client: WhatsAppClient, { id, message, to }: OpenSend & { to: string }) {
     const { journal, sends, outcomes, session, timing } = this.options
-    this.awaitAck(id, timing.ackMs)
+    this.awaitingAck.set(id, undefined)
     const result = await this.outcomeOf(client.send({ ...message, to }))
     const isOpen = () => sends.find(id)?.state === 'dispatching'
     switch (result.outcome) {
@@ -187,6 +188,8 @@ export class Dispatcher {
           await journal.write(() => outcomes.ack(session, ack))
           return this.acked(id)
         }
+        // The ack may have come before the outcome did.
+        if (this.awaitingAck.has(id)) this.awaitAck(id, timing.ackMs)
         // Not waited for: after a crash it is looked for either way.
         journal
           .writeEventually(() => sends.move(id, 'dispatching', 'dispatched'))

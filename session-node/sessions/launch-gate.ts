@@ -19,8 +19,7 @@ export class LaunchGate {
 
   /** Resolves when it is this one's turn, to the way to leave; to undefined when the signal fires first. */
   async enter(signal: AbortSignal): Promise<(() => void) | undefined> {
-    await this.turn(signal)
-    if (signal.aborted) return undefined
+    if (!(await this.turn(signal))) return undefined
     const wait = this.lastAt + this.gapMs - performance.now()
     this.lastAt = Math.max(performance.now(), this.lastAt + this.gapMs)
     let left = false
@@ -36,7 +35,7 @@ export class LaunchGate {
     return undefined
   }
 
-  private async turn(signal: AbortSignal) {
+  private async turn(signal: AbortSignal): Promise<boolean> {
     while (this.free === 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         const done = () => {
@@ -50,7 +49,9 @@ export class LaunchGate {
       })
     }
     // Taken in the same breath as it was seen: two that were woken together must not take one place.
-    if (!signal.aborted) this.free -= 1
+    if (signal.aborted) return false
+    this.free -= 1
+    return true
   }
 
   private next() {

@@ -54,8 +54,8 @@ export class Outcomes {
     this.tell(send.id, 'queued', 'unknown', 'resending', `No trace of it in: ${check}. It is sent again under its id.`)
   }
 
-  hold(id: MessageId, check: string): void {
-    this.tell(id, 'held', 'unknown', 'held', `No trace of it in: ${check}. ${explain('held')}`)
+  hold(id: MessageId, why: string): void {
+    this.tell(id, 'held', 'unknown', 'held', `${why} ${explain('held')}`)
   }
 
   /** Still waiting, and why. */

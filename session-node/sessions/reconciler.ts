@@ -70,7 +70,14 @@ export class Reconciler {
   }
 
   private async look(client: WhatsAppClient, send: OpenSend, signal: AbortSignal) {
-    const { numbers, journal, sends, log } = this.options
+    const { numbers, journal, sends, outcomes, log } = this.options
+    if (!hasOurId(send)) {
+      await journal.write(() => {
+        if (sends.find(send.id)?.state === send.state)
+          outcomes.hold(send.id, 'A message to a channel cannot be found again.')
+      })
+      return
+    }
     const to = (await numbers.chatOf(client, send.message.to)) ?? send.message.to
     const trace = await client.findTrace({ waMessageId: send.waMessageId, to })
     if (signal.aborted) return
@@ -89,15 +96,15 @@ export class Reconciler {
       sends.move(send.id, send.state, 'dispatched')
     } else if (trace.found) {
       outcomes.ack(session, { waMessageId: send.waMessageId, chatId: send.chatId, status: trace.status })
-    } else if (send.message.onUnknown === 'hold' || send.resends >= MAX_RESENDS || !hasOurId(send)) {
-      outcomes.hold(send.id, trace.check)
+    } else if (send.message.onUnknown === 'hold' || send.resends >= MAX_RESENDS) {
+      outcomes.hold(send.id, `No trace of it in: ${trace.check}.`)
     } else {
       outcomes.resend(send, trace.check)
     }
   }
 }
 
-/** Channels do not take the id that we choose: what went there cannot be found again, nor collapse with a second one. */
+/** Channels and status do not take the id that we choose: what went there is not found again, nor told from a second. */
 function hasOurId({ message }: OpenSend): boolean {
-  return !message.to.endsWith('@newsletter')
+  return !/@(newsletter|broadcast)$/.test(message.to)
 }

@@ -136,6 +136,15 @@ describe('messages handed to a node', () => {
     expect(await wire()).toEqual([next.waMessageId])
   })
 
+  it('to a channel are held when it is not known whether they went out: they cannot be found again', async () => {
+    await start({ outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })) })
+    const sessionId = await node.startSession()
+    const message = anOutgoing({ to: '120363000000000000@newsletter' })
+    await node.send(sessionId, message)
+    await reached(message, 'unknown', 'held')
+    expect(await wire()).toEqual([])
+  })
+
   it('that no ack came for are looked for', async () => {
     const dropped = firstSend(async () => ({ outcome: 'dispatched' }))
     await start({ outside: dropped, config: { timing: { ackMs: 30 } } })

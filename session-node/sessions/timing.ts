@@ -23,7 +23,7 @@ export interface Timing {
   pageAckMs: number
   /** A send in hand is given this long to end by itself before its client is stopped. */
   idleMs: number
-  /** One send, from the call to its outcome. */
+  /** One send, from the call to its outcome: a backstop, clients have their own deadline. */
   sendMs: number
   /** Between two looks for the trace of a message. */
   reconcileMs: number
@@ -46,7 +46,7 @@ export const defaultTiming: Timing = {
   ackMs: 75_000,
   pageAckMs: 60_000,
   idleMs: 5_000,
-  sendMs: 60_000,
+  sendMs: 600_000,
   reconcileMs: 5_000,
   expirySweepMs: 1_000,
   heartbeatMs: 10_000,
