@@ -33,6 +33,8 @@ export interface Outside {
   clock?: Clock
   /** Addresses of the nodes, asked each time they are looked for; NODES unless given. */
   nodes?: () => string[]
+  /** How often nodes are asked who they are, and told what they missed. */
+  everyMs?: number
 }
 
 export interface Gateway extends Service {
@@ -63,6 +65,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     },
     security,
     log,
+    ...(outside.everyMs === undefined ? {} : { pollMs: outside.everyMs }),
   })
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
@@ -86,6 +89,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     sessions,
     node: sessionNode,
     log,
+    ...(outside.everyMs === undefined ? {} : { roundMs: outside.everyMs }),
   })
   const live = new SessionLive(sessionNode, clock, log)
   const images = new QrImages()

@@ -74,35 +74,37 @@ export class SessionLive {
   }
 
   private async *watch(session: Session, signal: AbortSignal): AsyncGenerator<LinkView> {
-    let view: LinkView = { status: session.status }
     const client = this.node.client(session.nodeId)
+    let state: LinkView = { status: session.status }
+    let qr: QrShown | undefined
     for await (const item of client.watch({ sessionIds: [session.id], signal })) {
-      const next = viewAfter(view, item, session.id, this.clock())
-      if (!next) continue
-      view = next
-      yield view
+      const told = toldBy(item, session.id)
+      if (!told) continue
+      if (told.state) state = told.state
+      if ('qr' in told) qr = told.qr
+      yield { ...state, ...(settled.includes(state.status) ? {} : qrView(qr, this.clock())) }
     }
   }
 }
 
-function viewAfter(view: LinkView, item: WatchItem, id: SessionId, now: number): LinkView | undefined {
+/**
+ * What an item says of the session, if anything. Status and QR come on ways of their own, so either may be a moment ahead
+ * of the other: each is kept until its own way says otherwise.
+ */
+function toldBy(item: WatchItem, id: SessionId): { state?: LinkView; qr?: QrShown | undefined } | undefined {
   switch (item.kind) {
     case 'snapshot': {
       const session = item.sessions.find((known) => known.id === id)
       const qr = item.qrs.find(({ sessionId }) => sessionId === id)
-      return { ...(session ? statusView(session) : view), ...qrView(qr, now) }
+      return { ...(session ? { state: statusView(session) } : {}), qr }
     }
     case 'event': {
-      if (item.event.sessionId !== id || !('body' in item.event) || item.event.body.kind !== 'session_status')
-        return undefined
-      const next = statusView(item.event.body.session)
-      return { ...next, ...(view.qr && next.status === 'qr_pending' ? { qr: view.qr } : {}) }
+      const { event } = item
+      if (event.sessionId !== id || !('body' in event) || event.body.kind !== 'session_status') return undefined
+      return { state: statusView(event.body.session) }
     }
-    case 'qr': {
-      if (item.qr.sessionId !== id) return undefined
-      const { qr: _, ...same } = view
-      return { ...same, ...qrView(item.qr, now) }
-    }
+    case 'qr':
+      return item.qr.sessionId === id ? { qr: item.qr } : undefined
     default:
       return undefined
   }

@@ -13,7 +13,7 @@ describe('sessions while their node is away', () => {
 
   beforeEach(async () => {
     ahead = 0
-    const outside = { nodes: () => [address ?? ''].filter(Boolean), clock: () => Date.now() + ahead }
+    const outside = { nodes: () => [address ?? ''].filter(Boolean), clock: () => Date.now() + ahead, everyMs: 100 }
     address = ''
     test = await startTestGateway({ outside })
     node = test.nodes[0] as TestNode
