@@ -49,7 +49,10 @@ export class LaunchGate {
       })
     }
     // Taken in the same breath as it was seen: two that were woken together must not take one place.
-    if (signal.aborted) return false
+    if (signal.aborted) {
+      if (this.free > 0) this.next()
+      return false
+    }
     this.free -= 1
     return true
   }

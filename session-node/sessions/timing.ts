@@ -3,9 +3,8 @@ export interface Timing {
   /** Between two launches of real browsers; two may be under way at once. */
   launchGapMs: number
   launchesAtOnce: number
-  /** From launch to a QR or the first sign of a link. */
+  /** From launch to a QR or the first sign of a link, and from there to the connection: backstops, as for `sendMs`. */
   launchMs: number
-  /** From a scan to the connection. */
   readyMs: number
   backoffMs: { first: number; most: number }
   /** Connected this long, a session counts as healthy again. */
@@ -34,8 +33,8 @@ export interface Timing {
 export const defaultTiming: Timing = {
   launchGapMs: 5_000,
   launchesAtOnce: 2,
-  launchMs: 90_000,
-  readyMs: 120_000,
+  launchMs: 180_000,
+  readyMs: 360_000,
   backoffMs: { first: 2_000, most: 300_000 },
   healthyAfterMs: 600_000,
   breaker: { restarts: 5, withinMs: 900_000, pauseMs: 900_000 },
