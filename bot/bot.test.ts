@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { OutgoingMessage, SessionId } from '../proto/contract.js'
 import type { ShownMessage } from '../test/fake-telegram.js'
 import { readQr } from '../test/qr.js'
 import { becomes, CONTACT, PHONE, startTestBot, type TestBot } from '../test/test-bot.js'
+import { until } from '../test/until.js'
 import { endedImage } from './qr/qr-images.js'
 
 const png = endedImage()
@@ -214,6 +217,78 @@ describe('the bot', () => {
       all.operator.says(`/send +${CONTACT} later`)
       await all.chat.next('Delivered')
       expect(all.chat.messages().some(({ text }) => text.includes('Anybody?'))).toBe(false)
+    })
+
+    it('relays what came in while it was away, also files that only the gateway still has', async () => {
+      const id = await all.connected('shop')
+      const media = { sha256: sha256(png), mimetype: 'image/png', size: png.length }
+      const upload = async function* () {
+        yield await Promise.resolve(png)
+      }
+      await all.node.client.uploadMedia(media, upload())
+      await all.startBot()
+      all.operator.says('/watch shop')
+      await all.chat.next('appears here')
+      await all.receive(id, 'Before')
+      await all.chat.next('Before')
+      await all.stopBot()
+      await all.receive(id, 'Meanwhile')
+      await all.receive(id, { type: 'image', image: { ...media, caption: 'Gone from the node' } })
+      await until('the gateway has the file', async () => {
+        const { body } = await all.rest.get(`/messages?session=${id}&direction=in&type=image`)
+        return body.data[0] && !body.data[0].image.pending
+      })
+      await rm(join(all.node.dataDir, 'node-media', media.sha256))
+      await all.startBot()
+      const photo = await all.chat.next('Gone from the node', 20_000)
+      expect(photo.file?.bytes.equals(png)).toBe(true)
+      const texts = all.chat.messages().map(({ text }) => text)
+      expect(texts.filter((text) => text.includes('Before'))).toHaveLength(1)
+      expect(texts.filter((text) => text.includes('Meanwhile'))).toHaveLength(1)
+    })
+  })
+
+  describe('alerts', () => {
+    const lost = { disconnect: { forMs: 600_000 } }
+
+    it('tell of sessions that drop, together and once, and of their return', async () => {
+      const one = await all.connected('one')
+      const two = await all.connected('two')
+      await all.startBot()
+      all.operator.says('/start')
+      await all.chat.next('This is Switchboard')
+      await Promise.all([all.drive(one, lost), all.drive(two, lost)])
+      const alert = await all.chat.next('🔴 one is disconnected')
+      expect(alert.text).toContain('🔴 two is disconnected')
+      await Promise.all([all.drive(one, { disconnect: { forMs: 0 } }), all.drive(two, { disconnect: { forMs: 0 } })])
+      const back = await all.chat.next('🟢 one is back')
+      expect(back.text).toContain('🟢 two is back')
+      expect(all.chat.messages().filter(({ text }) => text.includes('🔴'))).toHaveLength(1)
+    })
+
+    it('offer a QR code for a session that was logged out', async () => {
+      const id = await all.connected('shop')
+      await all.startBot()
+      all.operator.says('/start')
+      await all.chat.next('This is Switchboard')
+      await all.drive(id, { logout: {} })
+      await all.chat.next('🔴 shop was logged out')
+      await all.operator.taps('QR for shop')
+      await all.chat.next('The QR code of shop comes here')
+      // This sandbox pairs by itself.
+      await all.chat.next('✅ shop is linked as')
+      await all.chat.next('🟢 shop is back')
+    })
+
+    it('say nothing of what an operator asked for', async () => {
+      await all.connected('shop')
+      await all.startBot()
+      all.operator.says('/logout shop')
+      await all.operator.taps('Log out')
+      await all.chat.next('shop is logged out')
+      all.operator.says('/nodes')
+      await all.chat.next('version')
+      expect(all.chat.messages().some(({ text }) => text.includes('🔴 shop was'))).toBe(false)
     })
   })
 })

@@ -76,7 +76,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const sends = new Sends({ botId, records: new SendRecords(state), live, talk, background, clock, log })
   const relayRecords = new RelayRecords(state)
   const relays = new Relays({
-    ...{ records: relayRecords, live, talk, outbox, clock, log },
+    ...{ records: relayRecords, live, gateway, talk, outbox, clock, log },
     ...(timing.relayRetryMs === undefined ? {} : { retryMs: timing.relayRetryMs }),
   })
   const qrPhotos = new QrPhotos({

@@ -6,6 +6,7 @@ import type { GatewayAccess } from './config.js'
 const READ_MS = 5_000
 /** The gateway itself waits up to 90 s for a node that stops a browser. */
 const CHANGE_MS = 100_000
+const MEDIA_MS = 120_000
 
 const GatewaySession = z.object({
   id: z.string().transform((id) => id as SessionId),
@@ -20,6 +21,8 @@ export type GatewaySession = z.output<typeof GatewaySession>
 
 const SessionPage = z.object({ data: z.array(GatewaySession), nextCursor: z.string().nullish() })
 const Link = z.object({ url: z.string() })
+const MessagePage = z.object({ data: z.array(z.looseObject({ waMessageId: z.string().optional(), type: z.string() })) })
+const StoredFile = z.object({ id: z.string() })
 const Problem = z.object({ detail: z.string().optional(), title: z.string().optional(), code: z.string().optional() })
 
 const codes: Record<number, ErrorCode> = {
@@ -81,37 +84,62 @@ export class GatewayClient {
     return url
   }
 
+  /** The file of a message that came in lately: nodes drop theirs once the gateway has it. Throws `not_found`. */
+  async mediaOf(message: { sessionId: SessionId; chatId: string; waMessageId: string }): Promise<Buffer> {
+    const query = new URLSearchParams({ session: message.sessionId, chatId: message.chatId, direction: 'in' })
+    const { data } = await this.ask('GET', `/messages?${query.toString()}`, MessagePage, { timeoutMs: READ_MS })
+    const found = data.find(({ waMessageId }) => waMessageId === message.waMessageId)
+    const file = found && StoredFile.safeParse(found[found.type]).data
+    if (!file) throw new AppError('not_found', 'The gateway has no such file.')
+    const response = await this.request('GET', `/media/${file.id}`, { timeoutMs: MEDIA_MS })
+    if (!response.ok) throw problemOf(response.status, undefined)
+    return read(() => response.arrayBuffer().then((bytes) => Buffer.from(bytes)))
+  }
+
   private async ask<Schema extends z.ZodType>(
     method: string,
     path: string,
     schema: Schema,
-    { body, idempotencyKey, timeoutMs = CHANGE_MS }: Asking = {},
+    asking: Asking = {},
   ): Promise<z.output<Schema>> {
+    const response = await this.request(method, path, asking)
+    const text = await read(() => response.text())
+    const answer = text === '' ? {} : parseJson(text)
+    if (!response.ok) throw problemOf(response.status, answer)
+    const parsed = schema.safeParse(answer)
+    if (parsed.success) return parsed.data
+    throw new AppError('internal', 'The gateway answered something unexpected.', { cause: parsed.error })
+  }
+
+  private request(
+    method: string,
+    path: string,
+    { body, idempotencyKey, timeoutMs = CHANGE_MS }: Asking,
+  ): Promise<Response> {
     const { url, apiKey } = this.access()
     const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, accept: 'application/json' }
     if (body) headers['content-type'] = 'application/json'
     if (idempotencyKey) headers['idempotency-key'] = idempotencyKey
-    let response: Response
-    let answer: unknown
-    try {
-      response = await fetch(new URL(`${url.replace(/\/$/, '')}/api/v1${path}`), {
+    return read(() =>
+      fetch(new URL(`${url.replace(/\/$/, '')}/api/v1${path}`), {
         method,
         headers,
         signal: AbortSignal.timeout(timeoutMs),
         redirect: 'error',
         ...(body ? { body: JSON.stringify(body) } : {}),
-      })
-      const text = await response.text()
-      answer = text === '' ? {} : parseJson(text)
-    } catch (cause) {
-      const late = cause instanceof Error && cause.name === 'TimeoutError'
-      const sentence = late ? 'The gateway took too long to answer.' : 'The gateway does not answer.'
-      throw new AppError(late ? 'timeout' : 'unavailable', sentence, { reason: 'gateway_unreachable', cause })
-    }
-    if (!response.ok) throw problemOf(response.status, answer)
-    const parsed = schema.safeParse(answer)
-    if (parsed.success) return parsed.data
-    throw new AppError('internal', 'The gateway answered something unexpected.', { cause: parsed.error })
+      }),
+    )
+  }
+}
+
+/** The network's failures in our words. */
+async function read<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (cause) {
+    const late = cause instanceof Error && cause.name === 'TimeoutError'
+    const sentence = late ? 'The gateway took too long to answer.' : 'The gateway does not answer.'
+    throw new AppError(late ? 'timeout' : 'unavailable', sentence, { reason: 'gateway_unreachable', cause })
   }
 }
 

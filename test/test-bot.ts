@@ -9,6 +9,7 @@ import type { DriveSandboxRequestInput } from '../proto/generated/switchboard/v1
 import { contentToProto } from '../proto/mapping.js'
 import { silentLog } from '../runtime/log.js'
 import { startTestNode, type TestNode } from '../session-node/testing.js'
+import { createRest, type Rest } from './rest.js'
 import { FakeTelegram, type FakeChat, type FakeUser } from './fake-telegram.js'
 import { type BotOutside, createBot } from '../bot/bot.js'
 import { readBotConfig } from '../bot/config.js'
@@ -30,6 +31,7 @@ export interface TestBot {
   telegram: FakeTelegram
   node: TestNode
   gateway: Gateway
+  rest: Rest
   operator: FakeUser
   /** The operator's chat with the bot. */
   chat: FakeChat
@@ -58,7 +60,8 @@ export async function startTestBot(): Promise<TestBot> {
   const gatewayConfig = readGatewayConfig({ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: nodeAddress })
   const gateway = createGateway(gatewayConfig, { log: silentLog() })
   await gateway.start()
-  const apiKey = await gateway.issueKey({ name: 'bot', scopes: ['admin', 'sessions:read', 'sessions:write'] })
+  const apiKey = await gateway.issueKey({ name: 'bot', scopes: ['admin'] })
+  const rest = createRest(gateway.localUrl(), apiKey)
   let bot: ReturnType<typeof createBot> | undefined
 
   async function drive(sessionId: SessionId, action: Omit<DriveSandboxRequestInput, 'sessionId'>) {
@@ -85,6 +88,7 @@ export async function startTestBot(): Promise<TestBot> {
     telegram,
     node: firstNode,
     gateway,
+    rest,
     operator: telegram.user(OPERATOR),
     chat: telegram.chat(OPERATOR),
     dataDir,
@@ -99,12 +103,7 @@ export async function startTestBot(): Promise<TestBot> {
     },
     async connected(name) {
       const body = { name, engine: 'sandbox', sandbox: { phone: PHONE, autoPair: true } }
-      const response = await fetch(`${gateway.localUrl()}/api/v1/sessions`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      })
-      const { id } = (await response.json()) as { id: SessionId }
+      const { id } = (await rest.post<{ id: SessionId }>('/sessions', body)).body
       await all.node.event((event) => event.sessionId === id && becomes(event, 'connected'))
       return id
     },

@@ -1,8 +1,9 @@
-import { mediaOf, type MediaType, type NodeEvent } from '../../proto/contract.js'
+import { type Media, mediaOf, type MediaType, type NodeEvent } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import type { GatewayClient } from '../gateway-client.js'
 import type { LiveSessions } from '../sessions/live-sessions.js'
 import { Html, html, lines, pieces } from '../telegram/html.js'
 import type { Outbox } from '../telegram/outbox.js'
@@ -26,6 +27,7 @@ const LAST_RETRY_MS = 60_000
 interface Parts {
   records: RelayRecords
   live: LiveSessions
+  gateway: GatewayClient
   talk: Talk
   outbox: Outbox
   clock: Clock
@@ -133,7 +135,7 @@ export class Relays implements Service {
       return [...ids, pin.message_id]
     }
 
-    const file = await this.fileOf(pending, media)
+    const file = await this.fileOf(pending, body, media)
     const caption = media.caption ?? ''
     const type = content.type as MediaType
     if (typeof file === 'string')
@@ -160,19 +162,24 @@ export class Relays implements Service {
   }
 
   /** The bytes, or why there are none. */
-  private async fileOf({ event, attempts }: PendingRelay, media: Parameters<typeof fetchMedia>[0]) {
-    const { live } = this.parts
+  private async fileOf({ event, attempts }: PendingRelay, body: Received, media: Media): Promise<Buffer | string> {
+    const { live, gateway } = this.parts
     const why = whyNoFile(media)
     if (why !== null) return why
-    const session = live.find(event.sessionId)
-    if (!session) return 'its session is gone'
+    const { sessionId } = event
+    const session = live.find(sessionId)
     try {
-      return await fetchMedia(media, live.clientOf(session))
+      // The node has it first; once the gateway has copied it, only the gateway does.
+      if (session) return await fetchMedia(media, live.clientOf(session))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      if (error.code === 'not_found') return 'the session node has deleted the file'
+    }
+    try {
+      return await gateway.mediaOf({ sessionId, chatId: body.chatId, waMessageId: body.waMessageId })
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
       if (attempts + 1 >= MEDIA_TRIES) return 'the file could not be fetched'
-      throw error
+      throw new AppError('unavailable', 'The file cannot be fetched now.', { cause: error })
     }
   }
 
