@@ -139,8 +139,9 @@ export class SandboxClient implements WhatsAppClient {
     }
   }
 
-  private async pair(phone = this.options.sandbox?.phone ?? DEFAULT_PHONE) {
+  private async pair(given?: string) {
     if (this.connectedAs !== undefined) throw new AppError('conflict', 'The number is linked already.')
+    const phone = (given ?? this.options.sandbox?.phone ?? '').replace(/\D/g, '') || DEFAULT_PHONE
     clearTimeout(this.qrTimer)
     await this.phone.link(phone)
     if (this.stopping.signal.aborted) return

@@ -58,7 +58,7 @@ export class Linking {
       this.to.page
         .refreshQr()
         .catch((thrown: unknown) => this.to.log.warn({ problem: oneLine(thrown) }, 'qr.no_refresh'))
-    } else if (this.#waiting && (state === 'PAIRING' || state === 'CONNECTED' || state === 'OPENING')) {
+    } else if (this.#waiting && (state === 'PAIRING' || state === 'CONNECTED')) {
       this.#scanned()
     }
   }

@@ -60,8 +60,8 @@ export class PageApi {
     return this.#ask(questions.readHealth, undefined, 2 * this.answerMs, 'The state of WhatsApp Web')
   }
 
-  answers() {
-    return within(this.page().evaluate('1'), this.answerMs, 'A sign of life from the page')
+  async answers(): Promise<void> {
+    await within(this.page().evaluate('1'), this.answerMs, 'A sign of life from the page')
   }
 
   missingWhenLinked() {
@@ -85,8 +85,8 @@ export class PageApi {
   }
 
   /** Has the library go on as if WhatsApp Web had said "synced" just now. */
-  repeatSynced() {
-    return within(this.page().evaluate('window.onAppStateHasSyncedEvent?.()'), 40_000, 'Getting ready')
+  async repeatSynced(): Promise<void> {
+    await within(this.page().evaluate('window.onAppStateHasSyncedEvent?.()'), 40_000, 'Getting ready')
   }
 
   /** The chat id of a number; empty when it is not on WhatsApp. */
@@ -134,7 +134,7 @@ export class PageApi {
     return this.#ask(reading.dropFile, handle, 5_000, 'Dropping the file')
   }
 
-  #ask<Argument, Answer>(
+  async #ask<Argument, Answer>(
     question: (argument: Argument) => Answer,
     argument: Argument,
     ms: number,

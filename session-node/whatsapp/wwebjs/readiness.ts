@@ -2,6 +2,7 @@ import { sleep } from '../../../runtime/clock.js'
 import type { Logger } from '../../../runtime/log.js'
 import { oneLine } from './deadline.js'
 import type { PageApi } from './page-api.js'
+import type { PageHealth } from './page/page-questions.js'
 import type { Timing } from './timing.js'
 
 interface Dependencies {
@@ -50,12 +51,19 @@ export class Readiness {
       if (now - this.#progressAt > stalledMs || now - since > longestMs) {
         return this.to.late('WhatsApp Web was linked but did not become ready.')
       }
-      await this.#help()
+      if (await this.#isUnlinkedAgain()) return
     }
   }
 
-  async #help(): Promise<void> {
+  /** A line that broke while a QR code was shown looks like a scan for a moment. */
+  async #isUnlinkedAgain(): Promise<boolean> {
     const health = await this.to.page.health().catch(() => undefined)
+    if (health?.state === 'UNPAIRED' || health?.state === 'UNPAIRED_IDLE') return true
+    await this.#help(health)
+    return false
+  }
+
+  async #help(health: PageHealth | undefined): Promise<void> {
     if (health?.state !== 'CONNECTED' || !health.hasSynced || this.to.isReady()) {
       this.#missed = 0
       return

@@ -158,6 +158,12 @@ describe('a life that goes wrong', () => {
     await other.end()
   })
 
+  it('says that the browser could not be started when it ends at once', async () => {
+    const broken = await createHarness([], { chromiumPath: '/bin/false' })
+    await expect(broken.client().client.start()).rejects.toMatchObject({ code: 'unavailable', reason: 'launch_failed' })
+    await broken.end()
+  })
+
   it('gives up a page that is linked and does not become ready', async () => {
     const first = await linked()
     await first.client.stop()
