@@ -65,6 +65,13 @@ export class SessionRows {
     this.journal.run('DELETE FROM media_refs WHERE session_id = ?', id)
   }
 
+  /** The files that its messages name, by SHA-256. */
+  mediaOf(id: string): string[] {
+    return this.journal
+      .all<{ sha256: string }>('SELECT DISTINCT sha256 FROM media_refs WHERE session_id = ?', id)
+      .map(({ sha256 }) => sha256)
+  }
+
   lastInboundAt(id: string): number | undefined {
     const row = this.journal.get<{ at: number | null }>('SELECT last_inbound_at AS at FROM sessions WHERE id = ?', id)
     return row?.at ?? undefined

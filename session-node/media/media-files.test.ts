@@ -59,6 +59,12 @@ describe('files of messages', () => {
     })
   })
 
+  it('are refused when they are larger than any message may be', async () => {
+    const { bytes, info } = aFile(10)
+    const upload = node.client.uploadMedia({ ...info, size: 2 ** 40 }, inChunks(bytes))
+    await expect(upload).rejects.toMatchObject({ code: 'too_large' })
+  })
+
   it('that a message still has to send stay when the gateway confirms their like', async () => {
     const { bytes, info } = aFile()
     const sessionId = await node.startSession({ sandbox: {} })

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mediaLimits } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
@@ -16,6 +17,7 @@ export interface MediaInfo {
 }
 
 const CHUNK = 256 * 1024
+const LARGEST = Math.max(...Object.values(mediaLimits))
 const SWEEP_MS = 600_000
 const HOUR_MS = 3_600_000
 /** An upload may come well before the message that names it. */
@@ -90,6 +92,7 @@ export class MediaFiles implements MediaStore, Service {
     reservedUntil: number,
   ): Promise<void> {
     checkHash(announced.sha256)
+    if (announced.size > LARGEST) throw new AppError('too_large', `A file may have ${LARGEST / 2 ** 20} MiB at most.`)
     const temporary = join(this.directory, `${randomUUID()}.part`)
     try {
       await this.writeDown(temporary, announced, chunks)
@@ -120,6 +123,11 @@ export class MediaFiles implements MediaStore, Service {
         this.journal.run(`DELETE FROM media_refs WHERE sha256 = ? AND direction = 'in'`, sha256)
       }
     })
+    await this.release(hashes)
+  }
+
+  /** Removes those of these files that nothing names any more. */
+  async release(hashes: string[]): Promise<void> {
     const free = this.journal.all<{ sha256: string }>(
       `${unreferenced} AND sha256 IN (SELECT value FROM json_each(?))`,
       this.clock(),

@@ -4,7 +4,7 @@ import type { EventLog } from '../journal/event-log.js'
 import type { Journal } from '../journal/journal.js'
 import type { Sends } from '../journal/sends.js'
 import type { SessionRows } from '../journal/session-rows.js'
-import type { MediaStore } from '../media/media-store.js'
+import type { MediaFiles } from '../media/media-files.js'
 import type { Pulse } from '../pulse.js'
 import type { ClientOptions, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import type { LaunchGate } from './launch-gate.js'
@@ -22,7 +22,7 @@ export interface SessionWorld {
   sends: Sends
   events: EventLog
   outcomes: Outcomes
-  media: MediaStore
+  media: MediaFiles
   profiles: Profiles
   /** Real browsers pass it one after the other. */
   gate: LaunchGate

@@ -152,12 +152,14 @@ export class Session {
         this.supervisor.discardProfile()
         await this.supervisor.end()
         this.dispatcher.stop()
-        const { journal, outcomes, rows } = this.world
+        const { journal, outcomes, rows, media } = this.world
+        const files = rows.mediaOf(this.record.id)
         await journal.write(() => {
           outcomes.failOpen(this.record.id, 'session_deleted')
           rows.remove(this.record.id)
         })
         this.gone = true
+        await media.release(files)
       },
       { always: true },
     )
