@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws'
+import type { Account } from './accounts.js'
 import type { Device, PageLine } from './device.js'
 
 type Frame = Record<string, unknown>
@@ -57,4 +58,13 @@ export class PageConnection implements PageLine {
       this.write({ re: n, error: { name, message } })
     }
   }
+}
+
+export function deviceOf(page: PageConnection): Device {
+  if (!page.device) throw new Error('This page is not linked')
+  return page.device
+}
+
+export function accountOf(page: PageConnection): Account {
+  return deviceOf(page).account
 }

@@ -1,17 +1,14 @@
 import type { Whatsapp } from './whatsapp.js'
-import type { PageConnection } from './page-connection.js'
+import { accountOf, deviceOf, type PageConnection } from './page-connection.js'
 import type { Account } from './accounts.js'
 import { contactOf } from './accounts.js'
-import type { Device } from './device.js'
-import type { Content, FaultOperation, Media } from './types.js'
-import { hashIn } from './media-store.js'
-import { ackOf, identityOf, viewOf } from './message.js'
-import { isGroup, sha256 } from './ids.js'
+import type { FaultOperation } from './types.js'
+import { identityOf, viewOf } from './message.js'
+import { isGroup } from './ids.js'
 import { pageView } from './page-view.js'
 import type { MessageRef } from './post.js'
 import { greet } from './greeting.js'
-
-type SentContent = Omit<Content, 'media'> & { id: string; chat: string; media?: Media & { path: string } }
+import { sendingOperations } from './sending-operations.js'
 
 const HISTORY_PAGE = 20
 
@@ -29,6 +26,8 @@ export function pageOperations(whatsapp: Whatsapp) {
   }
 
   return {
+    ...sendingOperations(whatsapp),
+
     hello: (page: PageConnection, args: Parameters<typeof greet>[2]) => greet(whatsapp, page, args),
 
     synced(page: PageConnection): void {
@@ -79,35 +78,6 @@ export function pageOperations(whatsapp: Whatsapp) {
 
     updateGroup(page: PageConnection, { id, ...change }: { id: string; subject?: string; description?: string }): void {
       groups.update(id, accountOf(page).id, change)
-    },
-
-    async send(page: PageConnection, content: SentContent) {
-      const sender = accountOf(page)
-      const fault = whatsapp.faults.take('send', sender.number)
-      if (fault?.mode === 'fail') throw new Error('The simulator failed this send, as it was told to')
-      if (fault?.mode === 'hang') return never()
-      if (fault?.mode === 'refuse') return { ack: -1, at: Date.now() }
-      if (fault?.mode === 'slow') await wait(fault.delayMs ?? 0)
-
-      const taken = post.take(sender, whatsapp.complete(sender, withBytes(content)), page.device)
-      const { id, chat, from, at } = taken
-      whatsapp.wireLog.append({ waMessageId: id, from, chat, sha256: fingerprint(taken), at: Date.now() })
-      if (fault?.mode === 'noAck') {
-        taken.silent = true
-        post.deliver(taken)
-        return never()
-      }
-      await wait(settings.serverAckDelayMs)
-      // After the answer has gone out, or a quick recipient would have it before the sender has its first ack.
-      setImmediate(() => post.deliver(taken))
-      return { ack: 1, at }
-    },
-
-    /** Which of these messages have arrived here, by their inner id. */
-    known(page: PageConnection, { messages }: { messages: MessageRef[] }) {
-      const sender = accountOf(page)
-      const found = messages.flatMap(({ chat, id }) => post.find(sender, { chat, id, from: sender.id }) ?? [])
-      return Object.fromEntries(found.map((taken) => [taken.id, { ack: ackOf(taken), at: taken.at }]))
     },
 
     message(page: PageConnection, { chat, id, fromMe }: { chat: string; id: string; fromMe: boolean }) {
@@ -206,38 +176,7 @@ export function pageOperations(whatsapp: Whatsapp) {
       whatsapp.calls.reject(id, accountOf(page).id)
     },
   }
-
-  /** The bytes lie in the store since the upload; the message only says where. */
-  function withBytes({ media, ...content }: SentContent) {
-    if (!media) return content
-    const { path, ...described } = media
-    const hash = hashIn(path)
-    return { ...content, media: { ...described, sha256: hash, size: whatsapp.media.get(hash).length } }
-  }
 }
 
 /** Operations that a fault can strike before the server does anything. A send sees to its own. */
 export const FAULT_OF: Record<string, FaultOperation> = { lookup: 'lookup', chat: 'chat', pairingCode: 'pairing' }
-
-export function accountOf(page: PageConnection): Account {
-  return deviceOf(page).account
-}
-
-function deviceOf(page: PageConnection): Device {
-  if (!page.device) throw new Error('This page is not linked')
-  return page.device
-}
-
-/** The bytes of media, or what else the message says. */
-function fingerprint({ media, body, location, contacts, poll }: Content): string {
-  if (media) return media.sha256
-  return sha256(body ?? JSON.stringify(location ?? contacts ?? poll))
-}
-
-export function wait(ms: number): Promise<void> {
-  return ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve()
-}
-
-export function never(): Promise<never> {
-  return new Promise(() => {})
-}

@@ -58,6 +58,7 @@ async function ownerOf(inode: string, processes: Map<number, Process>): Promise<
   return undefined
 }
 
+/** A process may also end, or close a file, while one looks through its files. */
 async function holds(pid: number, inode: string): Promise<boolean> {
   try {
     const files = await readdir(`/proc/${pid}/fd`)

@@ -56,4 +56,13 @@ describe('the wire log', () => {
     await expect(send('3EB02', 'failed')).rejects.toThrow('failed this send')
     expect(await simulator.whatsapp.wire()).toEqual([])
   })
+
+  it('has the line while WhatsApp is still about to acknowledge and to deliver', async () => {
+    await simulator.whatsapp.configure({ serverAckDelayMs: 50 })
+    const acknowledged = send('3EB01', 'soon')
+    await simulator.whatsapp.until(async () => (await simulator.whatsapp.wire()).length === 1)
+    expect(await ben.received()).toEqual([])
+    expect(await acknowledged).toMatchObject({ ack: 1 })
+    await ben.receivedText('soon')
+  })
 })
