@@ -29,7 +29,6 @@ const lost = new Set<unknown>([
   'ECONNABORTED',
   'EHOSTUNREACH',
   'ENETUNREACH',
-  'ENOENT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'EPIPE',

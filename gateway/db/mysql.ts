@@ -13,8 +13,21 @@ const session =
 // MariaDB before 11.1 knows the variable by its older name only.
 const mariadbSession = session.replace('transaction_isolation', 'tx_isolation')
 
-async function isMariadb(uri: string): Promise<boolean> {
-  const connection = mysql2.createConnection({ uri, connectTimeout: CONNECT_MS }).promise()
+/** `?ssl=true` at the end of the URL: TLS, with the certificate checked against the machine's own authorities. */
+function credentialsOf(url: URL) {
+  return {
+    host: url.hostname,
+    port: Number(url.port || 3306),
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+    connectTimeout: CONNECT_MS,
+    ...(url.searchParams.get('ssl') === 'true' ? { ssl: {} } : {}),
+  }
+}
+
+async function isMariadb(url: URL): Promise<boolean> {
+  const user = decodeURIComponent(url.username)
+  const connection = mysql2.createConnection({ ...credentialsOf(url), user }).promise()
   try {
     const [rows] = await connection.query('SELECT VERSION() AS version')
     return /mariadb/i.test((rows as { version: string }[])[0]?.version ?? '')
@@ -25,8 +38,7 @@ async function isMariadb(uri: string): Promise<boolean> {
 
 /** The URL may say either name: the server is asked what it is, because the wrong name finds differences that are none. */
 export async function openMysql(url: URL, entities: EntitySchema[], poolSize: number): Promise<DataSource> {
-  const uri = url.href.replace(/^mariadb:/, 'mysql:')
-  const mariadb = await isMariadb(uri)
+  const mariadb = await isMariadb(url)
   const driver = {
     ...mysql2,
     createPool: (options: mysql2.PoolOptions) => {
@@ -41,18 +53,13 @@ export async function openMysql(url: URL, entities: EntitySchema[], poolSize: nu
     },
   }
   const source = new DataSource({
+    ...credentialsOf(url),
     type: mariadb ? 'mariadb' : 'mysql',
     driver,
-    host: url.hostname,
-    port: Number(url.port || 3306),
     username: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)),
     charset: 'utf8mb4',
     timezone: 'Z',
-    connectTimeout: CONNECT_MS,
     poolSize,
-    ...(url.searchParams.get('ssl') === 'true' ? { ssl: {} } : {}),
     extra: { enableKeepAlive: true, keepAliveInitialDelay: 10_000, idleTimeout: 60_000, maxIdle: poolSize },
     entities,
     migrations,

@@ -142,6 +142,8 @@ export class ApiKeys implements Service {
 }
 
 function isWithin(address: string, range: string): boolean {
+  // Without an address the client has hung up already.
+  if (!ipaddr.isValid(address)) return false
   const [net, bits] = ipaddr.parseCIDR(range)
   const from = ipaddr.process(address)
   return from.kind() === net.kind() && from.match([net, bits] as never)
