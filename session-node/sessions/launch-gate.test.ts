@@ -24,12 +24,15 @@ describe('the launch gate', () => {
     for (const leave of both) leave?.()
   })
 
-  it('keeps a distance between two launches', async () => {
+  it('keeps a distance between two launches, unless nobody else launches', async () => {
     const gate = new LaunchGate(2, 50)
     const begun = performance.now()
     const leave = [await gate.enter(never), await gate.enter(never)]
     expect(performance.now() - begun).toBeGreaterThan(45)
     for (const each of leave) each?.()
+    const alone = performance.now()
+    ;(await gate.enter(never))?.()
+    expect(performance.now() - alone).toBeLessThan(45)
   })
 
   it('gives up the place of one that is stopped while it waits', async () => {

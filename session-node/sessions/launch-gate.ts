@@ -7,7 +7,7 @@ export class LaunchGate {
   private lastAt = Number.NEGATIVE_INFINITY
 
   constructor(
-    atOnce: number,
+    private readonly atOnce: number,
     private readonly gapMs: number,
   ) {
     this.free = atOnce
@@ -20,8 +20,10 @@ export class LaunchGate {
   /** Resolves when it is this one's turn, to the way to leave; to undefined when the signal fires first. */
   async enter(signal: AbortSignal): Promise<(() => void) | undefined> {
     if (!(await this.turn(signal))) return undefined
-    const wait = this.lastAt + this.gapMs - performance.now()
-    this.lastAt = Math.max(performance.now(), this.lastAt + this.gapMs)
+    // Nobody else is launching or waits to: one that is started alone, by a person, need not wait.
+    const alone = this.free === this.atOnce - 1 && this.line.length === 0
+    const wait = alone ? 0 : this.lastAt + this.gapMs - performance.now()
+    this.lastAt = performance.now() + Math.max(0, wait)
     let left = false
     const leave = () => {
       if (left) return
