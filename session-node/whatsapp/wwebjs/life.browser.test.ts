@@ -109,6 +109,9 @@ describe('the end of a life', () => {
     const mine = outgoing(ben.id, text('mine'))
     await first.client.send(mine)
     await ben.message(({ id }) => id === mine.waMessageId)
+    await first.client.send(
+      outgoing(ben.id, { type: 'reaction', reaction: { waMessageId: mine.waMessageId, emoji: '✅' } }),
+    )
     await first.client.stop()
     await first.client.stop()
     expect(browserTree(harness.userDataDir)).toEqual([])
@@ -116,6 +119,7 @@ describe('the end of a life', () => {
     const missed = await ben.sendText(anna.id, 'missed')
     const typed = await anna.sendText(ben.id, 'typed meanwhile')
     await ben.read(anna.id)
+    await ben.react({ chat: anna.id, id: mine.waMessageId }, '👍')
     const session = harness.client({ isOurs: (id) => id === mine.waMessageId })
     await session.client.start()
     await session.next('connected')
@@ -124,6 +128,8 @@ describe('the end of a life', () => {
     expect(told).toContainEqual([missed.id, 'contact'])
     expect(told).toContainEqual([typed.id, 'phone'])
     expect(told.filter(([id]) => id === mine.waMessageId)).toEqual([])
+    const reactions = session.bodies('message_reaction').map(({ from, emoji }) => [from, emoji])
+    expect(reactions).toEqual([[ben.id, '👍']])
     await session.next('ack', ({ waMessageId, status }) => waMessageId === mine.waMessageId && status === 'read')
     expect(kinds(session)).not.toContain('qr')
   })

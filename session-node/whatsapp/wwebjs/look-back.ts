@@ -33,4 +33,5 @@ function replay(raw: RawMessage, receiving: Receiving): void {
   receiving.message(raw)
   if (raw.latestEditSenderTimestampMs !== undefined) receiving.edit(raw, raw.caption ?? raw.body, undefined)
   receiving.ack(raw, raw.ack ?? 0)
+  receiving.reactions(raw)
 }

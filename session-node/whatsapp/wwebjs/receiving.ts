@@ -73,6 +73,14 @@ export class Receiving {
     this.#tell({ kind: 'message_deleted', waMessageId, chatId: chatOf(raw) })
   }
 
+  /** Those that a look back found. */
+  reactions({ id, switchboard }: RawMessage): void {
+    for (const { sender, emoji } of switchboard?.reactions ?? []) {
+      const chatId = idOf(switchboard?.chat ?? { id: '' })
+      this.#tell({ kind: 'message_reaction', waMessageId: id.id, chatId, ...from(sender), emoji })
+    }
+  }
+
   /** What our own scripts in the page tell. */
   told(event: PageEvent): void {
     switch (event.kind) {

@@ -1,4 +1,4 @@
-import type { PageWindow } from './page-types.js'
+import type { Enrichment, PageWindow } from './page-types.js'
 
 declare const window: PageWindow
 
@@ -21,11 +21,31 @@ export async function readMessagesSince({ chatId, seconds }: { chatId: string; s
     const more = await window.require('WAWebChatLoadMessages').loadEarlierMsgs({ chat })
     if (!more || more.length === 0) break
   }
-  return chat.msgs
+  const { Reactions } = window.require('WAWebCollections')
+  const me = window.require('WAWebUserPrefsMeUser')
+  const mine = [me.getMaybeMePnUser()?._serialized, me.getMaybeMeLidUser()?._serialized]
+  const kit = window.__switchboard
+  const found = chat.msgs
     .getModelsArray()
     .filter((msg) => msg.t >= seconds && !msg.isNotification)
     .sort((a, b) => a.t - b.t)
-    .map((msg) => window.WWebJS.getMessageModel(msg))
+  return Promise.all(
+    found.map(async (msg) => {
+      const model = window.WWebJS.getMessageModel(msg)
+      if (!msg.hasReaction || !kit || !Reactions) return model
+      // Without them the message itself is told all the same.
+      const groups = await Reactions.find(String(msg.id))
+        .then((kept) => kept?.reactions.serialize() ?? [])
+        .catch(() => [])
+      const reactions = groups
+        .flatMap(({ senders }) => senders)
+        .filter(
+          ({ senderUserJid, timestamp }) => timestamp >= seconds * 1000 && !mine.includes(kit.text(senderUserJid)),
+        )
+        .map(({ senderUserJid, reactionText }) => ({ sender: kit.person(senderUserJid), emoji: reactionText }))
+      return { ...model, switchboard: { ...(model['switchboard'] as Enrichment), reactions } }
+    }),
+  )
 }
 
 export type Download = { handle: number; size: number } | { missing: string }

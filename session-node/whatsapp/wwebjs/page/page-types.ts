@@ -23,6 +23,7 @@ export interface Msg {
   to?: Wid
   author?: Wid
   isNotification?: boolean
+  hasReaction?: boolean
   quotedStanzaID?: string
   mentionedJidList?: Wid[]
   /** Of a notice about a group. */
@@ -51,6 +52,13 @@ export interface Chat {
   msgs: Collection<Msg>
 }
 
+export interface ReactionSender {
+  senderUserJid: unknown
+  reactionText: string
+  /** ms since the epoch. */
+  timestamp: number
+}
+
 /** A message on its way out; it carries our marker until the hook takes it off. */
 export interface OutgoingMsg {
   id: MsgKey
@@ -66,6 +74,9 @@ export interface Modules {
   WAWebCollections: {
     Msg: Collection<Msg> & { getMessagesById(keys: string[]): Promise<{ messages?: Msg[] } | undefined> }
     Chat: Collection<Chat>
+    Reactions?: {
+      find(key: string): Promise<{ reactions: { serialize(): { senders: ReactionSender[] }[] } } | null | undefined>
+    }
   }
   WAWebMsgKey: {
     new (parts: { from: Wid; to: Wid; id: string; participant?: Wid | undefined; selfDir: 'out' }): MsgKey
@@ -99,6 +110,8 @@ export interface Enrichment {
   chat: Person
   sender: Person
   mentions: Person[]
+  /** When looking back: what others have reacted with, as far as it is recent. */
+  reactions?: { sender: Person; emoji: string }[]
 }
 
 /** What the page tells by itself, beside what the library reports. */
