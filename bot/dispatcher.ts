@@ -10,7 +10,7 @@ import type { Asked, Command, CommandCall, Tap } from './commands/command.js'
 import { errorReply } from './reply-with-error.js'
 import { ChoiceNeeded } from './sessions/find-session.js'
 import type { LiveSession } from './sessions/live-sessions.js'
-import { html } from './telegram/html.js'
+import { rich } from './telegram/html.js'
 import type { Talk } from './telegram/talk.js'
 import { TelegramCallError } from './telegram/telegram-api.js'
 
@@ -65,18 +65,18 @@ export class Dispatcher {
     try {
       if (!parsed) {
         const meant = await this.parts.onMessage({ ...call, text })
-        if (!meant && isPrivate) await asked.say(html`I only understand commands. /help lists them.`)
+        if (!meant && isPrivate) await asked.say(rich`I only understand commands. /help lists them.`)
         return
       }
       const command = this.commands.get(parsed.name)
       if (!command) {
-        if (isPrivate) await asked.say(html`There is no command /${parsed.name}. /help lists them.`)
+        if (isPrivate) await asked.say(rich`There is no command /${parsed.name}. /help lists them.`)
         return
       }
       if (command.urgent && this.isStale(message.date) && !chosen) {
         this.parts.log.info({ command: command.name }, 'command.stale')
         await asked.say(
-          html`Your /${command.name} reached me late and was ignored. Send it again if you still want it.`,
+          rich`Your /${command.name} reached me late and was ignored. Send it again if you still want it.`,
           {
             replyTo: message.message_id,
           },
@@ -98,7 +98,7 @@ export class Dispatcher {
     const asked = this.asked(message.chat.id, message.message_id, query.from.id)
     // Telegram answers for how old a tap is: what it no longer takes an answer to was tapped long ago.
     if (tap.urgent && !(await this.answerTap(query.id))) {
-      await asked.say(html`Your tap reached me late and was ignored. Tap again if you still want it.`)
+      await asked.say(rich`Your tap reached me late and was ignored. Tap again if you still want it.`)
       return
     }
     try {
@@ -148,7 +148,7 @@ export class Dispatcher {
     const label = ({ name, tenantId }: LiveSession) => (tenants > 1 ? `${tenantId}/${name}` : name)
     const buttons = sessions.map((session) => ({ text: label(session), data: `pick:${id}:${session.id}` }))
     const rows = Array.from({ length: Math.ceil(buttons.length / 2) }, (_, i) => buttons.slice(2 * i, 2 * i + 2))
-    await asked.say(html`${question}`, { buttons: rows.slice(0, 40), replyTo: asked.messageId })
+    await asked.say(rich`${question}`, { buttons: rows.slice(0, 40), replyTo: asked.messageId })
   }
 
   private pick(): Tap {
@@ -158,7 +158,7 @@ export class Dispatcher {
         const [id, sessionId] = argument.split(':')
         const update = this.parts.choices.find(Number(id))
         if (!update) return 'That was too long ago. Send the command again.'
-        await this.parts.talk.edit(chatId, messageId, html`<b>${this.parts.nameOf(sessionId as SessionId)}</b>`)
+        await this.parts.talk.edit(chatId, messageId, rich`<b>${this.parts.nameOf(sessionId as SessionId)}</b>`)
         await this.handle(update as Update.MessageUpdate, sessionId as SessionId)
       },
     }

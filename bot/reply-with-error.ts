@@ -1,6 +1,6 @@
 import { type ErrorCode, toAppError } from '../runtime/app-error.js'
 import type { Logger } from '../runtime/log.js'
-import { type Html, html } from './telegram/html.js'
+import { type Html, rich } from './telegram/html.js'
 
 type Words = 'message' | ((message: string) => string)
 
@@ -30,5 +30,5 @@ export function errorReply(thrown: unknown, log: Logger, what: Record<string, un
   if (error.code === 'internal') log.error({ err: error.cause ?? error, ...what }, 'command.failed')
   else log.info({ code: error.code, reason: error.reason, ...what }, 'command.refused')
   const say = words[error.code]
-  return html`⚠️ ${say === 'message' ? error.message : say(error.message)}`
+  return rich`⚠️ ${say === 'message' ? error.message : say(error.message)}`
 }

@@ -255,12 +255,12 @@ export class FakeTelegram {
 
   private async handle(call: BotApiCall): Promise<unknown> {
     this.calls.push(call)
+    this.look()
     const trouble = this.troubles.find(({ method, times }) => times > 0 && (method === '*' || method === call.method))
     if (trouble) {
       trouble.times -= 1
       throw trouble.error
     }
-    this.look()
     const { signal } = call
     const hungUp = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
     const held = this.held.get(call.method)

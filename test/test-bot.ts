@@ -22,7 +22,7 @@ export const CONTACT = '4915222222222'
 export const hurry: NonNullable<BotOutside['timing']> = {
   outbox: { burst: 100, chatMs: 1, groupMs: 1, perSecond: 1_000, retryMs: 5 },
   line: { firstRetryMs: 10, lastRetryMs: 50 },
-  alerts: { graceMs: 50, gapMs: 100, checkMs: 20 },
+  alerts: { graceMs: 150, gatherMs: 100, gapMs: 100, checkMs: 20 },
   countdownMs: 200,
   relayRetryMs: 20,
 }

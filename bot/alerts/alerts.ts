@@ -4,7 +4,7 @@ import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 import type { Button, Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
 import type { Incident, IncidentKind, Incidents } from './incidents.js'
@@ -12,12 +12,14 @@ import type { Incident, IncidentKind, Incidents } from './incidents.js'
 export interface AlertTiming {
   /** A line that comes back within this is nobody's business. */
   graceMs: number
-  /** What happens within this of the last alert is told together. */
+  /** What follows each other as closely as this is told together. */
+  gatherMs: number
+  /** Between two alerts at least. */
   gapMs: number
   checkMs: number
 }
 
-export const alertTiming: AlertTiming = { graceMs: 30_000, gapMs: 30_000, checkMs: 1_000 }
+export const alertTiming: AlertTiming = { graceMs: 30_000, gatherMs: 2_000, gapMs: 30_000, checkMs: 1_000 }
 
 const SHOWN = 20
 
@@ -86,10 +88,10 @@ export class Alerts implements Service {
     const now = clock()
     this.noteLostNodes()
     if (now - this.lastToldAt < this.timing.gapMs) return
-    const all = incidents.all()
-    const bad = all.filter(({ told, overAt, dueAt }) => !told && overAt === null && dueAt <= now)
-    const good = all.filter(({ told, overAt }) => told && overAt !== null)
-    if (bad.length + good.length === 0) return
+    const { ready, isGathering } = this.ready(now)
+    if (ready.length === 0 || isGathering) return
+    const bad = ready.filter(({ overAt }) => overAt === null)
+    const good = ready.filter(({ overAt }) => overAt !== null)
     this.lastToldAt = now
     const named = (incident: Incident) => ({ incident, session: live.find(incident.sessionId) })
     await this.tell(textOf(bad.map(named), good.map(named), now), buttonsOf(bad.map(named)))
@@ -102,6 +104,18 @@ export class Alerts implements Service {
       const incident = incidents.find(sessionId)
       if (incident?.overAt !== null) incidents.remove(sessionId)
     }
+  }
+
+  /** What is to be told, and whether more is about to be: then it waits, though not for ever. */
+  private ready(now: number): { ready: Incident[]; isGathering: boolean } {
+    const { gatherMs } = this.timing
+    const readyAt = ({ told, overAt, dueAt }: Incident) =>
+      overAt === null ? (told ? Infinity : dueAt) : overAt + gatherMs
+    const all = this.parts.incidents.all()
+    const ready = all.filter((incident) => readyAt(incident) <= now)
+    const isSoon = all.some((incident) => readyAt(incident) > now && readyAt(incident) <= now + gatherMs)
+    const waitedMs = Math.max(0, ...ready.map((incident) => now - readyAt(incident)))
+    return { ready, isGathering: isSoon && waitedMs < 5 * gatherMs }
   }
 
   private close(open: Incident): void {
@@ -131,7 +145,7 @@ export class Alerts implements Service {
 
   private graceOf(kind: IncidentKind): number {
     // Short ones too wait a moment, so that what happens together is told together.
-    return kind === 'disconnected' ? this.timing.graceMs : Math.min(2_000, this.timing.graceMs)
+    return kind === 'disconnected' ? this.timing.graceMs : this.timing.gatherMs
   }
 
   /** A node that is away reports nothing: its sessions are found disconnected by looking. */
@@ -191,14 +205,14 @@ const kindWords: Record<IncidentKind, string> = {
 function textOf(bad: Named[], good: Named[], now: number): Html {
   const badLines = bad.slice(0, SHOWN).map(({ incident, session }) => {
     const why = session?.reason && stillBad(session.status) ? ` ${explain(session.reason)}` : ''
-    return html`🔴 <b>${session?.name ?? incident.sessionId}</b> ${kindWords[incident.kind]}.${why}`
+    return rich`🔴 <b>${session?.name ?? incident.sessionId}</b> ${kindWords[incident.kind]}.${why}`
   })
   const goodLines = good.slice(0, SHOWN).map(({ incident, session }) => {
     const minutes = Math.max(1, Math.round(((incident.overAt ?? now) - incident.since) / 60_000))
-    return html`🟢 <b>${session?.name ?? incident.sessionId}</b> is back after ${minutes} min.`
+    return rich`🟢 <b>${session?.name ?? incident.sessionId}</b> is back after ${minutes} min.`
   })
   const more = Math.max(0, bad.length - SHOWN) + Math.max(0, good.length - SHOWN)
-  return lines(...badLines, ...goodLines, more > 0 ? html`… and ${more} more. /sessions lists them all.` : null)
+  return lines(...badLines, ...goodLines, more > 0 ? rich`… and ${more} more. /sessions lists them all.` : null)
 }
 
 function stillBad(status: SessionStatus): boolean {

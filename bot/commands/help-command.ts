@@ -1,4 +1,4 @@
-import { Html, html, lines } from '../telegram/html.js'
+import { Html, rich, lines } from '../telegram/html.js'
 import { type Command, usageOf } from './command.js'
 
 export function helpCommand(commands: () => Command[]): Command {
@@ -13,9 +13,9 @@ export function helpCommand(commands: () => Command[]): Command {
 
 export function helpText(commands: Command[]): Html {
   return lines(
-    ...commands.map((command) => html`${usageOf(command)}: ${command.summary}`),
-    html``,
-    html`A photo, video, voice message, audio or document with a caption that begins with /send is sent as such.`,
-    html`In a chat that watches a session, reply to a message to answer it on WhatsApp.`,
+    ...commands.map((command) => rich`${usageOf(command)}: ${command.summary}`),
+    rich``,
+    rich`A photo, video, voice message, audio or document with a caption that begins with /send is sent as such.`,
+    rich`In a chat that watches a session, reply to a message to answer it on WhatsApp.`,
   )
 }

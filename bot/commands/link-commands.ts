@@ -5,7 +5,7 @@ import { sleep } from '../../runtime/clock.js'
 import { tenantIdOf } from '../sessions/find-session.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
 import { sessionButtons, sessionLine } from '../sessions/session-text.js'
-import { html, lines } from '../telegram/html.js'
+import { rich, lines } from '../telegram/html.js'
 import { parsePhone, words } from './arguments.js'
 import type { Asked, Command, CommandCall, Tap } from './command.js'
 import type { CommandParts } from './parts.js'
@@ -28,7 +28,7 @@ export function newCommand(parts: CommandParts): Command {
       if (!created) return tellExisting(parts, call, name)
       await call.say(
         lines(
-          html`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
+          rich`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
           await linkLine(parts, created.id),
         ),
         { replyTo: call.messageId },
@@ -87,7 +87,7 @@ export function pairCommand(parts: CommandParts): Command {
       const { status } = session
       if (status === 'connected') throw alreadyLinked(session)
       if (status !== 'qr_pending' && status !== 'starting') await parts.gateway.change(session.id, 'start')
-      const answer = await call.say(html`⏳ Getting a pairing code for <b>${session.name}</b>…`, {
+      const answer = await call.say(rich`⏳ Getting a pairing code for <b>${session.name}</b>…`, {
         replyTo: call.messageId,
       })
       call.later(async (signal) => {
@@ -98,9 +98,8 @@ export function pairCommand(parts: CommandParts): Command {
           call.chatId,
           answer,
           lines(
-            html`Pairing code for <b>${ready.name}</b>: <code>${code.slice(0, 4)}-${code.slice(4)}</code>`,
-            html`On the phone with +${phone}: WhatsApp → Linked devices → Link a device → Link with phone number
-            instead.`,
+            rich`Pairing code for <b>${ready.name}</b>: <code>${code.slice(0, 4)}-${code.slice(4)}</code>`,
+            rich`On the phone with +${phone}: WhatsApp → Linked devices → Link a device → Link with phone number instead.`,
           ),
         )
         parts.qrPhotos.awaitPairing(call.chatId, ready.id, answer)
@@ -129,7 +128,7 @@ async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, n
 
 async function tellExisting({ sessions }: CommandParts, call: Asked, name: string): Promise<void> {
   const session = await sessions.find(name)
-  await call.say(lines(html`<b>${name}</b> exists already:`, sessionLine(session)), {
+  await call.say(lines(rich`<b>${name}</b> exists already:`, sessionLine(session)), {
     buttons: [sessionButtons(session)],
   })
 }
@@ -151,14 +150,14 @@ async function showQr(parts: CommandParts, call: Asked, session: LiveSession): P
     throw new AppError('not_ready', `${name} is linked and disconnected.${why}`)
   }
   if (status !== 'qr_pending' && status !== 'starting') await parts.gateway.change(id, 'start')
-  await call.say(lines(html`🔳 The QR code of <b>${name}</b> comes here.`, await linkLine(parts, id)))
+  await call.say(lines(rich`🔳 The QR code of <b>${name}</b> comes here.`, await linkLine(parts, id)))
   parts.qrPhotos.show(call.chatId, id)
 }
 
 /** The page shows the same code in a browser. Without the gateway there is none, and the photo is enough. */
 async function linkLine({ gateway }: CommandParts, id: SessionId) {
   try {
-    return html`Or scan it in a browser: <a href="${await gateway.link(id)}">open the page</a>`
+    return rich`Or scan it in a browser: <a href="${await gateway.link(id)}">open the page</a>`
   } catch (error) {
     if (error instanceof AppError) return null
     throw error

@@ -1,5 +1,5 @@
 import type { KnownNode } from '../../proto/node-directory.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 import type { Command } from './command.js'
 import type { CommandParts } from './parts.js'
 
@@ -10,20 +10,20 @@ export function nodesCommand({ directory }: CommandParts): Command {
     run: async ({ say }) => {
       await directory.refresh()
       const nodes = directory.nodes()
-      await say(nodes.length > 0 ? lines(...nodes.map(nodeLines)) : html`No session node is known.`)
+      await say(nodes.length > 0 ? lines(...nodes.map(nodeLines)) : rich`No session node is known.`)
     },
   }
 }
 
 function nodeLines({ target, reachable, info }: KnownNode): Html {
-  if (!info) return html`🔴 <code>${target}</code> has never answered.`
+  if (!info) return rich`🔴 <code>${target}</code> has never answered.`
   const load = `${info.load} of ${info.capacity} sessions`
   const draining = info.draining ? ', takes no new ones' : ''
   return lines(
-    html`${reachable ? '🟢' : '🔴'} <b>${info.id}</b> at <code>${target}</code>`,
+    rich`${reachable ? '🟢' : '🔴'} <b>${info.id}</b> at <code>${target}</code>`,
     reachable
-      ? html` ${load}${draining} · version ${info.version} · ${info.engines.join(', ')}`
-      : html` does not answer; last seen with ${load}`,
-    info.browserProblem ? html` ⚠️ ${info.browserProblem}` : null,
+      ? rich` ${load}${draining} · version ${info.version} · ${info.engines.join(', ')}`
+      : rich` does not answer; last seen with ${load}`,
+    info.browserProblem ? rich` ⚠️ ${info.browserProblem}` : null,
   )
 }

@@ -1,6 +1,6 @@
 import type { SessionId } from '../../proto/contract.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
-import { html } from '../telegram/html.js'
+import { type Html, lines, rich } from '../telegram/html.js'
 import { words } from './arguments.js'
 import type { Asked, Command, CommandCall, Tap } from './command.js'
 import { helpText } from './help-command.js'
@@ -48,7 +48,8 @@ export function startCommand(parts: CommandParts, commands: () => Command[]): Co
     urgent: true,
     run: async (call) => {
       if (words(call.text).length > 0 || call.chosen) return change(parts, call, 'start', await named(parts, call))
-      await call.say(html`👋 This is Switchboard. Alerts about sessions come to this chat. ${helpText(commands())}`)
+      const hello = rich`👋 This is Switchboard. Alerts about sessions come to this chat.`
+      await call.say(lines(hello, rich``, helpText(commands())))
     },
   }
 }
@@ -66,7 +67,7 @@ export function logoutCommand(parts: CommandParts): Command {
         call,
         session,
         'logout',
-        html`Unlink the number of <b>${session.name}</b>? It has to be linked anew afterwards.`,
+        rich`Unlink the number of <b>${session.name}</b>? It has to be linked anew afterwards.`,
       )
     },
   }
@@ -85,7 +86,7 @@ export function deleteCommand(parts: CommandParts): Command {
         call,
         session,
         'delete',
-        html`Delete <b>${session.name}</b>? Its number is unlinked and its name is free again.`,
+        rich`Delete <b>${session.name}</b>? Its number is unlinked and its name is free again.`,
       )
     },
   }
@@ -108,7 +109,7 @@ export function confirmTaps(parts: CommandParts): Tap[] {
     run: async (call) => {
       const [what, expiry = '', id] = call.argument.split(':')
       if (Number.parseInt(expiry, 36) * 1_000 < parts.clock()) {
-        await parts.talk.edit(call.chatId, call.messageId, html`That was asked too long ago. Nothing was done.`)
+        await parts.talk.edit(call.chatId, call.messageId, rich`That was asked too long ago. Nothing was done.`)
         return
       }
       const session = await parts.sessions.byId(id as SessionId)
@@ -117,7 +118,7 @@ export function confirmTaps(parts: CommandParts): Tap[] {
   }
   const no: Tap = {
     action: 'no',
-    run: async ({ chatId, messageId }) => parts.talk.edit(chatId, messageId, html`Nothing was done.`),
+    run: async ({ chatId, messageId }) => parts.talk.edit(chatId, messageId, rich`Nothing was done.`),
   }
   return [yes, no]
 }
@@ -131,7 +132,7 @@ async function confirm(
   call: Asked,
   { id }: LiveSession,
   what: 'logout' | 'delete',
-  question: ReturnType<typeof html>,
+  question: Html,
 ): Promise<void> {
   const expiry = (Math.floor(clock() / 1_000) + CONFIRM_SECONDS).toString(36)
   const yes = { text: what === 'delete' ? '🗑 Delete' : '🔓 Log out', data: `yes:${what}:${expiry}:${id}` }
@@ -147,7 +148,7 @@ async function change(
   inPlaceOf?: number,
 ): Promise<void> {
   const [begun, done] = doing[what]
-  const text = html`${begun} <b>${name}</b>…`
+  const text = rich`${begun} <b>${name}</b>…`
   if (inPlaceOf !== undefined) await talk.edit(call.chatId, inPlaceOf, text)
   const answer = inPlaceOf ?? (await call.say(text))
   call.later(async () => {
@@ -155,13 +156,13 @@ async function change(
       if (what === 'delete') await gateway.deleteSession(id)
       else await gateway.change(id, what)
     } catch (error) {
-      await talk.edit(call.chatId, answer, html`${begun} <b>${name}</b>… ❌`)
+      await talk.edit(call.chatId, answer, rich`${begun} <b>${name}</b>… ❌`)
       throw error
     }
     if (what === 'delete') {
       live.forget(id)
       state.forgetSession(id)
     }
-    await talk.edit(call.chatId, answer, html`<b>${name}</b> ${done}. ✔️`)
+    await talk.edit(call.chatId, answer, rich`<b>${name}</b> ${done}. ✔️`)
   })
 }

@@ -2,7 +2,7 @@ import type { SessionStatus } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { GatewaySession } from '../gateway-client.js'
 import { sessionButtons, sessionDetails, sessionLine } from '../sessions/session-text.js'
-import { html, lines } from '../telegram/html.js'
+import { rich, lines } from '../telegram/html.js'
 import type { Button } from '../telegram/talk.js'
 import { words } from './arguments.js'
 import type { Command, Tap } from './command.js'
@@ -20,7 +20,7 @@ export function sessionsCommand({ live, gateway }: CommandParts): Command {
       const seen = live.list()
       const { others, problem } = await onlyInGateway(new Set(seen.map(({ id }) => id)))
       if (seen.length + others.length === 0 && !problem) {
-        await say(html`There is no session yet. /new &lt;name&gt; makes one.`)
+        await say(rich`There is no session yet. /new &lt;name&gt; makes one.`)
         return
       }
       const shown = seen.slice(0, SHOWN)
@@ -34,8 +34,8 @@ export function sessionsCommand({ live, gateway }: CommandParts): Command {
             phone: session.phone?.replace('+', '') ?? '',
           }),
         ),
-        more > 0 ? html`… and ${more} more` : null,
-        problem ? html`⚠️ ${problem} What the nodes run is shown.` : null,
+        more > 0 ? rich`… and ${more} more` : null,
+        problem ? rich`⚠️ ${problem} What the nodes run is shown.` : null,
       )
       const buttons: Button[][] = shown.map((session) => [
         { text: session.name, data: `status:${session.id}` },

@@ -1,4 +1,4 @@
-import { html, lines } from '../telegram/html.js'
+import { rich, lines } from '../telegram/html.js'
 import { words } from './arguments.js'
 import type { Command } from './command.js'
 import type { CommandParts } from './parts.js'
@@ -14,10 +14,10 @@ export function watchCommand({ sessions, relays }: CommandParts): Command {
       await say(
         isNew
           ? lines(
-              html`👀 What comes in on <b>${session.name}</b> appears here from now on.`,
-              html`Reply to a message to answer it on WhatsApp. /unwatch ${session.name} ends it.`,
+              rich`👀 What comes in on <b>${session.name}</b> appears here from now on.`,
+              rich`Reply to a message to answer it on WhatsApp. /unwatch ${session.name} ends it.`,
             )
-          : html`This chat watches <b>${session.name}</b> already.`,
+          : rich`This chat watches <b>${session.name}</b> already.`,
       )
     },
   }
@@ -38,8 +38,8 @@ export function unwatchCommand({ sessions, live, relays }: CommandParts): Comman
       const ended = relays.unwatch(chatId, session.id)
       await say(
         ended
-          ? html`<b>${session.name}</b> is not watched here any more.`
-          : html`This chat does not watch <b>${session.name}</b>.`,
+          ? rich`<b>${session.name}</b> is not watched here any more.`
+          : rich`This chat does not watch <b>${session.name}</b>.`,
       )
     },
   }

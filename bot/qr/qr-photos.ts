@@ -6,7 +6,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Background } from '../background.js'
 import type { BotState } from '../bot-state.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 import type { Manner, Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
 import { endedImage, linkedImage, qrImage } from './qr-images.js'
@@ -194,18 +194,18 @@ function keyOf({ chatId, sessionId }: Pick<Photo, 'chatId' | 'sessionId'>): stri
 function captionOf({ name }: LiveSession, { expiresAt }: QrShown, now: number): Html {
   const seconds = Math.ceil((expiresAt - now) / 1_000)
   return lines(
-    html`Scan to link <b>${name}</b>: WhatsApp on the phone → Linked devices → Link a device.`,
-    seconds > 0 ? html`This code is good for ${seconds} s; the next one appears here.` : html`The next code is coming.`,
+    rich`Scan to link <b>${name}</b>: WhatsApp on the phone → Linked devices → Link a device.`,
+    seconds > 0 ? rich`This code is good for ${seconds} s; the next one appears here.` : rich`The next code is coming.`,
   )
 }
 
 function endOf(session: LiveSession, form: Photo['form']): { picture: Buffer; text: Html; manner: Manner } {
   const { id, name, status, reason, phone, pushName } = session
   if (status === 'connected') {
-    const owner = pushName ? html` (${pushName})` : html``
-    return { picture: linkedImage(), text: html`✅ <b>${name}</b> is linked as +${phone ?? '?'}${owner}.`, manner: {} }
+    const owner = pushName ? rich` (${pushName})` : rich``
+    return { picture: linkedImage(), text: rich`✅ <b>${name}</b> is linked as +${phone ?? '?'}${owner}.`, manner: {} }
   }
   const buttons = [[{ text: '🔄 New QR', data: `${form === 'photo' ? 'newqr' : 'qr'}:${id}` }]]
   const why = reason ? explain(reason) : `It is ${status}.`
-  return { picture: endedImage(), text: html`⌛ <b>${name}</b> was not linked. ${why}`, manner: { buttons } }
+  return { picture: endedImage(), text: rich`⌛ <b>${name}</b> was not linked. ${why}`, manner: { buttons } }
 }

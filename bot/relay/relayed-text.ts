@@ -1,6 +1,6 @@
 import type { Content, EventBody, NodeEvent } from '../../proto/contract.js'
 import { shownChat } from '../sends/send-status.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 
 type Body<Kind extends EventBody['kind']> = Extract<EventBody, { kind: Kind }>
 
@@ -32,13 +32,13 @@ interface Person {
 
 export function whoIs({ from, fromPhone, fromName }: Person): Html {
   const number = fromPhone ? `+${fromPhone}` : shownChat(from)
-  return fromName ? html`<b>${fromName}</b> ${number}` : html`<b>${number}</b>`
+  return fromName ? rich`<b>${fromName}</b> ${number}` : rich`<b>${number}</b>`
 }
 
 /** The line above a relayed message: who, in which group, to which session. */
 export function headOf(body: Body<'message_received'>, sessionName: string): Html {
-  const group = body.chatId.endsWith('@g.us') ? html` in ${body.chatId}` : html``
-  return html`${whoIs(body)}${group} → <i>${sessionName}</i>`
+  const group = body.chatId.endsWith('@g.us') ? rich` in ${body.chatId}` : rich``
+  return rich`${whoIs(body)}${group} → <i>${sessionName}</i>`
 }
 
 /** What a message says where Telegram has no kind of its own for it. */
@@ -72,17 +72,17 @@ export function textOf(content: Content): string {
 export function noteOf(body: EventBody, sessionName: string): Html | null {
   switch (body.kind) {
     case 'message_edited':
-      return lines(html`✏️ Edited in <i>${sessionName}</i>:`, html`${body.body.slice(0, 3_000)}`)
+      return lines(rich`✏️ Edited in <i>${sessionName}</i>:`, rich`${body.body.slice(0, 3_000)}`)
     case 'message_deleted':
-      return html`🗑 A message in <i>${sessionName}</i> was deleted by its sender.`
+      return rich`🗑 A message in <i>${sessionName}</i> was deleted by its sender.`
     case 'message_reaction':
       return body.emoji === ''
-        ? html`${whoIs(body)} took the reaction back.`
-        : html`${whoIs(body)} reacted with ${body.emoji}`
+        ? rich`${whoIs(body)} took the reaction back.`
+        : rich`${whoIs(body)} reacted with ${body.emoji}`
     case 'poll_vote':
-      return html`${whoIs(body)} voted: ${body.options.length > 0 ? body.options.join(', ') : '(nothing any more)'}`
+      return rich`${whoIs(body)} voted: ${body.options.length > 0 ? body.options.join(', ') : '(nothing any more)'}`
     case 'call':
-      return html`📞 ${whoIs(body)} calls <i>${sessionName}</i>${body.video ? ' (video)' : ''}. Answer on the phone.`
+      return rich`📞 ${whoIs(body)} calls <i>${sessionName}</i>${body.video ? ' (video)' : ''}. Answer on the phone.`
     case 'message_received':
     case 'session_status':
     case 'message_queued':

@@ -5,7 +5,7 @@ import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import type { GatewayClient } from '../gateway-client.js'
 import type { LiveSessions } from '../sessions/live-sessions.js'
-import { Html, html, lines, pieces } from '../telegram/html.js'
+import { Html, rich, lines, pieces } from '../telegram/html.js'
 import type { Outbox } from '../telegram/outbox.js'
 import type { Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
@@ -140,7 +140,7 @@ export class Relays implements Service {
     const type = content.type as MediaType
     if (typeof file === 'string')
       return this.say(chatId, head, `(${type}: ${file})${caption && `\n${caption}`}`, quoted)
-    const whole = lines(head, caption === '' ? null : html`${caption}`)
+    const whole = lines(head, caption === '' ? null : rich`${caption}`)
     // Measured with its mark-up, which is on the safe side.
     const fits = type !== 'sticker' && whole.text.length <= CAPTION_LIMIT
     const before = type === 'sticker' ? [await talk.say(chatId, head, { replyTo: quoted })] : []
@@ -186,7 +186,7 @@ export class Relays implements Service {
   private async say(chatId: number, head: Html, text: string, quoted: number | undefined): Promise<number[]> {
     const ids: number[] = []
     for (const [i, piece] of pieces(text, TEXT_LIMIT).entries()) {
-      const part = i === 0 && head.text !== '' ? lines(head, html`${piece}`) : html`${piece}`
+      const part = i === 0 && head.text !== '' ? lines(head, rich`${piece}`) : rich`${piece}`
       if (part.text.trim() === '') continue
       ids.push(await this.parts.talk.say(chatId, part, { replyTo: ids[0] ?? quoted }))
     }

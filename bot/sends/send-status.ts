@@ -1,6 +1,6 @@
 import type { MessageStatus } from '../../proto/contract.js'
 import { explain } from '../../proto/reasons.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 import type { SendRecord } from './send-records.js'
 
 const acks: MessageStatus[] = ['sent', 'delivered', 'read', 'played']
@@ -21,25 +21,25 @@ export function shownChat(chatId: string): string {
 
 /** What the answer to `/send` says. */
 export function sendAnswer(record: SendRecord, sessionName: string): Html {
-  return lines(html`<b>${sessionName}</b> → ${shownChat(record.waChatId)}`, statusLine(record))
+  return lines(rich`<b>${sessionName}</b> → ${shownChat(record.waChatId)}`, statusLine(record))
 }
 
 function statusLine({ status, reason, error }: SendRecord): Html {
   const why = reason === null ? '' : explain(reason)
   switch (status) {
     case 'pending':
-      return why === '' ? html`🕓 Queued` : html`🕓 Queued. ${why}`
+      return why === '' ? rich`🕓 Queued` : rich`🕓 Queued. ${why}`
     case 'sent':
-      return html`Sent ✓`
+      return rich`Sent ✓`
     case 'delivered':
-      return html`Delivered ✓✓`
+      return rich`Delivered ✓✓`
     case 'read':
-      return html`👁 Read ✓✓`
+      return rich`👁 Read ✓✓`
     case 'played':
-      return html`▶️ Played ✓✓`
+      return rich`▶️ Played ✓✓`
     case 'failed':
-      return html`❌ Failed: ${why === '' ? (error ?? 'WhatsApp gave no reason.') : why}`
+      return rich`❌ Failed: ${why === '' ? (error ?? 'WhatsApp gave no reason.') : why}`
     case 'unknown':
-      return html`❔ Unknown: ${why === '' ? explain('outcome_unknown') : why}`
+      return rich`❔ Unknown: ${why === '' ? explain('outcome_unknown') : why}`
   }
 }

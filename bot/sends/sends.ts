@@ -9,7 +9,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Background } from '../background.js'
 import { messageIdOf } from '../message-id.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
-import { html, lines } from '../telegram/html.js'
+import { rich, lines } from '../telegram/html.js'
 import type { Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
 import { type SendRecord, type SendRecords, showing } from './send-records.js'
@@ -117,8 +117,8 @@ export class Sends implements Service {
     const { talk, records, log } = this.parts
     log.warn({ err: thrown, message: record.messageId, session: sending.session.id }, 'message.not_handed_over')
     const text = lines(
-      html`⚠️ ${thrown.message}`,
-      html`The message may not have been taken on. Trying again cannot send it twice.`,
+      rich`⚠️ ${thrown.message}`,
+      rich`The message may not have been taken on. Trying again cannot send it twice.`,
     )
     const buttons = [[{ text: 'Try again', data: sending.again() }]]
     if (record.answerId !== null) return talk.edit(record.chatId, record.answerId, text, { buttons })

@@ -1,6 +1,6 @@
 import type { SessionStatus } from '../../proto/contract.js'
 import { explain } from '../../proto/reasons.js'
-import { type Html, html, lines } from '../telegram/html.js'
+import { type Html, rich, lines } from '../telegram/html.js'
 import type { Button } from '../telegram/talk.js'
 import type { LiveSession } from './live-sessions.js'
 
@@ -27,7 +27,7 @@ export const statusWords: Record<SessionStatus, string> = {
 }
 
 export function sessionLine({ name, status, phone }: Pick<LiveSession, 'name' | 'status' | 'phone'>): Html {
-  return html`${signs[status]} <b>${name}</b> ${statusWords[status]}${phone ? ` · +${phone}` : ''}`
+  return rich`${signs[status]} <b>${name}</b> ${statusWords[status]}${phone ? ` · +${phone}` : ''}`
 }
 
 /** Everything that an operator may want to know of a session. */
@@ -35,12 +35,12 @@ export function sessionDetails(session: LiveSession): Html {
   const { reason, detail, pushName, node, waiting, connectedAt, engine, webVersion, status } = session
   return lines(
     sessionLine(session),
-    reason && status !== 'connected' ? html`${explain(reason)}` : null,
-    detail ? html`<i>${detail}</i>` : null,
-    pushName ? html`Name on WhatsApp: ${pushName}` : null,
-    connectedAt && status === 'connected' ? html`Connected since ${time(connectedAt)}` : null,
-    waiting > 0 ? html`Messages waiting: ${waiting}` : null,
-    html`Node: <code>${node}</code> · engine ${engine}${webVersion ? ` · WhatsApp Web ${webVersion}` : ''}`,
+    reason && status !== 'connected' ? rich`${explain(reason)}` : null,
+    detail ? rich`<i>${detail}</i>` : null,
+    pushName ? rich`Name on WhatsApp: ${pushName}` : null,
+    connectedAt && status === 'connected' ? rich`Connected since ${time(connectedAt)}` : null,
+    waiting > 0 ? rich`Messages waiting: ${waiting}` : null,
+    rich`Node: <code>${node}</code> · engine ${engine}${webVersion ? ` · WhatsApp Web ${webVersion}` : ''}`,
   )
 }
 

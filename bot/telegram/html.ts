@@ -3,8 +3,11 @@ export function escapeHtml(text: string): string {
   return text.toWellFormed().replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-/** HTML with every value escaped, unless it is HTML already. */
-export function html(strings: TemplateStringsArray, ...values: (string | number | Html)[]): Html {
+/**
+ * HTML with every value escaped, unless it is HTML already. Not called `html`: Prettier would lay out the text as a page
+ * and change its blanks.
+ */
+export function rich(strings: TemplateStringsArray, ...values: (string | number | Html)[]): Html {
   const shown = values.map((value) => (value instanceof Html ? value.text : escapeHtml(String(value))))
   return new Html(strings.reduce((text, part, i) => text + part + (shown[i] ?? ''), ''))
 }
