@@ -16,7 +16,7 @@ const mariadbSession = session.replace('transaction_isolation', 'tx_isolation')
 /** `?ssl=true` at the end of the URL: TLS, with the certificate checked against the machine's own authorities. */
 function credentialsOf(url: URL) {
   return {
-    host: url.hostname,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 3306),
     password: decodeURIComponent(url.password),
     database: decodeURIComponent(url.pathname.slice(1)),

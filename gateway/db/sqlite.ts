@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { DataSource, type EntitySchema } from 'typeorm'
@@ -7,6 +7,8 @@ import { migrations } from '../../migrations/index.js'
 /** Held for as long as a gateway has the file open; the kernel lets go of it when the process ends, however it ends. */
 export function lockSqlite(file: string): { release(): void } {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  // Messages and phone numbers: for the owner only, whatever the umask. SQLite makes its other files the same.
+  for (const path of [file, `${file}.lock`]) closeSync(openSync(path, 'a', 0o600))
   const lock = new BetterSqlite(`${file}.lock`, { timeout: 1_000 })
   try {
     lock.pragma('journal_mode = MEMORY')
