@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionId } from '../proto/contract.js'
 import { startTestNode } from '../session-node/testing.js'
 import { type RunningProcess, startProcess } from '../test/processes.js'
+import { until } from '../test/until.js'
 import { CONTACT, hurry, OPERATOR, startTestBot, type TestBot } from '../test/test-bot.js'
 
 const STRANGER = 666
@@ -152,8 +153,9 @@ describe('the bot, when things go wrong', () => {
     await other.logged('telegram.connected')
     const release = telegram.holds('sendMessage')
     operator.says(`/send shop +${CONTACT} Hello`)
-    await telegram.until(() => telegram.callsOf('sendMessage')[0], 20_000)
+    const answering = await telegram.until(() => telegram.callsOf('sendMessage')[0], 20_000)
     await other.kill('SIGKILL')
+    await until('Telegram sees that nobody waits', () => answering.signal.aborted)
     release()
     await node.event(({ body }) => body.kind === 'message_status' && body.status === 'delivered')
     telegram.redelivers()

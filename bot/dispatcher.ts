@@ -65,7 +65,7 @@ export class Dispatcher {
     try {
       if (!parsed) {
         const meant = await this.parts.onMessage({ ...call, text })
-        if (!meant && isPrivate) await asked.say(rich`I only understand commands. /help lists them.`)
+        if (!meant && isPrivate && isSaid(message)) await asked.say(rich`I only understand commands. /help lists them.`)
         return
       }
       const command = this.commands.get(parsed.name)
@@ -174,4 +174,9 @@ export class Dispatcher {
       },
     }
   }
+}
+
+/** Something that a person says, unlike a service message of Telegram's. */
+function isSaid(message: Message): boolean {
+  return ['text', 'photo', 'video', 'voice', 'audio', 'document', 'sticker'].some((kind) => kind in message)
 }

@@ -84,12 +84,13 @@ export class SendRecords {
     this.state.run('UPDATE sends SET shown = ? WHERE message_id = ?', shown, messageId)
   }
 
-  /** Answers that say something older than what is known. */
-  outdated(): MessageId[] {
+  /** Answers that say something older than what is known, and those newer than `since` that were never given. */
+  outdated(since: number): MessageId[] {
     return this.state
       .all<{ messageId: MessageId }>(
         `SELECT message_id AS messageId FROM sends
-         WHERE answer_id IS NOT NULL AND shown IS NOT NULL AND shown <> status || ':' || coalesce(reason, '')`,
+         WHERE (answer_id IS NULL AND created_at > ?) OR shown <> status || ':' || coalesce(reason, '')`,
+        since,
       )
       .map(({ messageId }) => messageId)
   }

@@ -15,7 +15,11 @@ import { TelegramCallError } from '../telegram/telegram-api.js'
 import { type SendRecord, type SendRecords, showing } from './send-records.js'
 import { movesOn, sendAnswer } from './send-status.js'
 
+/** Shown instead of a status. */
+const NOT_HANDED_OVER = 'not handed over'
 const EXPIRES_MS = 86_400_000
+/** An answer that could not be given is given by a later start, unless it is this old. */
+const UNANSWERED_MS = 86_400_000
 
 export interface Sending {
   session: LiveSession
@@ -42,11 +46,14 @@ interface Parts {
 
 /** Messages that operators send: handed to the session's node, and shown as they move. */
 export class Sends implements Service {
+  private readonly answering = new Map<MessageId, Promise<void>>()
+
   constructor(private readonly parts: Parts) {}
 
   /** Brings answers up to date that an earlier run left behind. */
   start(): Promise<void> {
-    for (const messageId of this.parts.records.outdated()) this.refresh(messageId)
+    const { records, clock } = this.parts
+    for (const messageId of records.outdated(clock() - UNANSWERED_MS)) this.refresh(messageId)
     return Promise.resolve()
   }
 
@@ -89,6 +96,7 @@ export class Sends implements Service {
         const { results } = await live.clientOf(session).call('SendMessages', request)
         const refused = results.find((result) => result.errorCode !== '')
         if (refused) this.refuse(id, refused.errorCode, refused.error)
+        if (record.shown === NOT_HANDED_OVER) records.setShown(id, '')
       } catch (error) {
         return this.tellNotHandedOver(record, sending, error)
       }
@@ -124,24 +132,32 @@ export class Sends implements Service {
     if (record.answerId !== null) return talk.edit(record.chatId, record.answerId, text, { buttons })
     const answerId = await talk.say(record.chatId, text, { replyTo: record.commandId, buttons })
     // What comes of it after all is shown in the same place.
-    records.setAnswer(record.messageId, answerId, 'not handed over')
+    records.setAnswer(record.messageId, answerId, NOT_HANDED_OVER)
   }
 
+  /** Says how far it is, once, and keeps that up to date. */
   private async answer(id: MessageId): Promise<void> {
+    const { records } = this.parts
+    if (records.get(id).answerId === null) {
+      const saying = this.answering.get(id) ?? this.sayAnswer(id).finally(() => this.answering.delete(id))
+      this.answering.set(id, saying)
+      await saying
+    }
+    await this.show(id)
+  }
+
+  private async sayAnswer(id: MessageId): Promise<void> {
     const { talk, records } = this.parts
     const record = records.get(id)
-    if (record.answerId !== null) return this.show(id)
-    const answerId = await talk.say(record.chatId, sendAnswer(record, this.nameOf(record)), {
-      replyTo: record.commandId,
-    })
+    const text = sendAnswer(record, this.nameOf(record))
+    const answerId = await talk.say(record.chatId, text, { replyTo: record.commandId })
     records.setAnswer(id, answerId, showing(record))
-    await this.show(id)
   }
 
   private refresh(id: MessageId): void {
     const { background, log } = this.parts
     background.run(
-      () => this.show(id),
+      () => this.answer(id),
       (err) => log.warn({ err, message: id }, 'answer.not_updated'),
     )
   }
@@ -151,6 +167,8 @@ export class Sends implements Service {
     const { talk, records } = this.parts
     const record = records.find(id)
     if (!record || record.answerId === null || record.shown === showing(record)) return
+    // Nothing was heard of it since: it still waits to be tried again.
+    if (record.shown === NOT_HANDED_OVER && showing(record) === 'pending:') return
     try {
       await talk.edit(record.chatId, record.answerId, sendAnswer(record, this.nameOf(record)))
     } catch (error) {

@@ -7,6 +7,7 @@ import type { WebhookConfig } from '../config.js'
 import { type TelegramApi, TelegramCallError } from './telegram-api.js'
 
 const POLL_SECONDS = 50
+const WEBHOOK_MS = 600_000
 const allowed_updates = ['message', 'callback_query'] as const
 
 export interface LineTiming {
@@ -56,7 +57,12 @@ export class TelegramLine implements Service {
       try {
         if (!known) await this.connect(signal)
         known = true
-        if (this.outside.webhook) return
+        if (this.outside.webhook) {
+          // Whoever polls with the same token takes the webhook away.
+          await sleep(WEBHOOK_MS, signal)
+          if (!signal.aborted) await this.setWebhook(this.outside.webhook, signal)
+          continue
+        }
         // A webhook that is set, by whomever, keeps updates from being polled.
         await this.outside.api.call('deleteWebhook', {}, { signal })
         for (;;) {
@@ -75,13 +81,14 @@ export class TelegramLine implements Service {
   private async connect(signal: AbortSignal): Promise<void> {
     const { telegraf, api, webhook, menu, connected, log } = this.outside
     telegraf.botInfo = await api.call('getMe', {}, { signal })
-    if (webhook) {
-      const { url, secret } = webhook
-      await api.call('setWebhook', { url, secret_token: secret, allowed_updates }, { signal })
-    }
+    if (webhook) await this.setWebhook(webhook, signal)
     await api.call('setMyCommands', { commands: menu }, { signal })
     log.info({ bot: telegraf.botInfo.username, mode: webhook ? 'webhook' : 'polling' }, 'telegram.connected')
     await connected()
+  }
+
+  private async setWebhook({ url, secret }: WebhookConfig, signal: AbortSignal): Promise<void> {
+    await this.outside.api.call('setWebhook', { url, secret_token: secret, allowed_updates }, { signal })
   }
 
   private async poll(signal: AbortSignal): Promise<void> {
