@@ -6,7 +6,7 @@ import { readBotConfig } from './bot/config.js'
 import { type GatewayConfig, readGatewayConfig } from './gateway/config.js'
 import { createGateway, type Gateway } from './gateway/gateway.js'
 import { systemClock } from './runtime/clock.js'
-import { inOrder, run, type Service } from './runtime/lifecycle.js'
+import { inOrder, main, run, type Service } from './runtime/lifecycle.js'
 import { createLog } from './runtime/log.js'
 import { loadEnvFile, SettingsError } from './runtime/settings.js'
 import { readSessionNodeConfig } from './session-node/config.js'
@@ -77,25 +77,16 @@ async function tell(gateway: Gateway, { dataDir, adminApiKey }: GatewayConfig): 
   const file = near.startsWith('..') ? path : near
   const paragraphs = [`Switchboard is running at ${url}`]
   if (key?.isNew) paragraphs.push(`Your admin key, shown this once and kept in ${file}:\n\n  ${key.text}`)
+  if (key) paragraphs.push(...(await whatToScan(gateway.localUrl(), key.text)))
   const exportKey = adminApiKey ? 'export KEY=...   # what you set as ADMIN_API_KEY' : `export KEY=$(cat ${file})`
-  const sessions = key ? await sessionsOf(gateway.localUrl(), key.text) : []
-  if (sessions.length > 0) {
-    const lines = sessions.map(({ name, status, phone }) => `  ${name}  ${status}${phone ? `  ${phone}` : ''}`)
-    paragraphs.push(`Sessions:\n\n${lines.join('\n')}`)
-    paragraphs.push(`To link one, open the URL that this answers and scan:\n\n  ${exportKey}\n${linkCommand(url)}`)
-  } else {
-    paragraphs.push(
-      `To link a number, make a session, open the URL that the second call answers, and scan:\n\n  ${exportKey}\n` +
-        `  curl -X POST ${url}/api/v1/sessions -H "Authorization: Bearer $KEY" \\\n` +
-        `    -H 'Content-Type: application/json' -d '{"name": "default"}'\n${linkCommand(url)}`,
-    )
-  }
-  paragraphs.push('How to send and what else there is: README.md and docs/api.md. Ctrl+C stops it.')
+  paragraphs.push(
+    `Then send a message:\n\n  ${exportKey}\n` +
+      `  curl -X POST ${url}/api/v1/messages/send-text -H "Authorization: Bearer $KEY" \\\n` +
+      `    -H 'Content-Type: application/json' -d '{"recipient": "+49...", "message": "Hello"}'`,
+  )
+  paragraphs.push('What else there is: README.md and docs/api.md. Ctrl+C stops it.')
   process.stderr.write(`\n${paragraphs.join('\n\n')}\n\n`)
 }
-
-const linkCommand = (url: string) =>
-  `  curl -X POST ${url}/api/v1/sessions/default/link -H "Authorization: Bearer $KEY"`
 
 interface ToldSession {
   name: string
@@ -103,23 +94,42 @@ interface ToldSession {
   phone?: string
 }
 
-async function sessionsOf(url: string, key: string): Promise<ToldSession[]> {
-  const answer = await fetch(`${url}/api/v1/sessions?limit=20`, {
-    headers: { authorization: `Bearer ${key}` },
-    signal: AbortSignal.timeout(5_000),
-  })
-  const { data } = (await answer.json()) as { data?: ToldSession[] }
-  return data ?? []
+/** Links to the pages of sessions that wait for a phone. The first start makes a session to begin with. */
+async function whatToScan(url: string, key: string): Promise<string[]> {
+  const ask = async <Body>(path: string, body?: unknown): Promise<Body> => {
+    const answer = await fetch(`${url}/api/v1${path}`, {
+      ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(5_000),
+    })
+    const answered = (await answer.json()) as Body & { detail?: string }
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${answered.detail}`)
+    return answered
+  }
+  const link = async ({ name }: ToldSession) => (await ask<{ url: string }>(`/sessions/${name}/link`, {})).url
+
+  const { data: sessions } = await ask<{ data: ToldSession[] }>('/sessions?limit=20')
+  if (sessions.length === 0) {
+    const nodes = await ask<{ data: { browserProblem?: string }[] }>('/nodes')
+    const problem = nodes.data.find(({ browserProblem }) => browserProblem)?.browserProblem
+    if (problem) return [problem]
+    // Made but not started: no browser runs until somebody opens the page.
+    sessions.push(await ask<ToldSession>('/sessions', { name: 'default', start: false }))
+  }
+  const lines = await Promise.all(
+    sessions.map(async (session) => {
+      const { name, status, phone } = session
+      const waits = ['created', 'qr_pending', 'stopped', 'logged_out'].includes(status)
+      const more = waits ? `  scan: ${await link(session)}` : phone ? `  ${phone}` : ''
+      return `  ${name}  ${status}${more}`
+    }),
+  )
+  return [
+    `To link a number, open its page and scan the code with the phone (a page is good for 15 minutes):\n\n${lines.join('\n')}`,
+  ]
 }
 
-async function main(): Promise<void> {
-  const configs = readConfigs()
-  const { service, log } = createWhole(configs)
+await main(async () => {
+  const { service, log } = createWhole(readConfigs())
   await run(service, log, { graceMs: GRACE_MS })
-}
-
-await main().catch((error: unknown) => {
-  if (!(error instanceof SettingsError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
 })

@@ -1,4 +1,5 @@
 import type { Logger } from './log.js'
+import { SettingsError } from './settings.js'
 
 /** Something that starts and stops. Building one does no I/O; `stop` is safe to call twice and does not throw. */
 export interface Service {
@@ -65,5 +66,16 @@ export async function run(service: Service, log: Logger, { graceMs }: { graceMs:
   } catch (err) {
     log.fatal({ err }, 'process.start_failed')
     process.exit(1)
+  }
+}
+
+/** The body of a process: settings that cannot be used are told as sentences, not as a stack trace. */
+export async function main(body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 1
   }
 }

@@ -51,6 +51,13 @@ describe('README.md', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
+  it('makes a link for the session of the first start', async () => {
+    await whole.logged('session.created')
+    const [link] = blocks('Link a number', 'bash')
+    const { url } = JSON.parse(await type(String(link).replace('export KEY=...', ': '))) as { url: string }
+    expect((await fetch(url)).status).toBe(200)
+  })
+
   it('makes a sandbox session and has it receive a message', async () => {
     const [block] = blocks('Try it without a phone', 'bash')
     const [create, receive] = String(block).split(/^(?=curl)/m)
@@ -64,6 +71,9 @@ describe('README.md', () => {
   })
 
   it('sends a text on the long and on the short path, and a picture, and lists what came', async () => {
+    // The first start makes one for a real phone.
+    await whole.logged('session.created')
+    await rest.delete('/sessions/default')
     await rest.post('/sessions', { name: 'default', engine: 'sandbox', sandbox: { autoPair: true, reply: 'echo' } })
     await connected('default')
     writeFileSync(join(directory, 'menu.jpg'), Buffer.from(PICTURE.base64, 'base64'))

@@ -57,7 +57,9 @@ describe('npm start', () => {
     const asked = { headers: { authorization: `Bearer ${keys?.[0]}` } }
     expect((await fetch(`${url}/api/v1/sessions`, asked)).status).toBe(200)
     expect((await fetch(`${url}/link/assets/link.js`)).status).toBe(200)
-    expect(output).toContain(`curl -X POST ${url}/api/v1/sessions`)
+    expect(output).toContain(`curl -X POST ${url}/api/v1/messages/send-text`)
+    const [page] = /http\S+\/link\/\S+/.exec(output) ?? []
+    expect(await (await fetch(String(page))).text()).toContain('Linked devices')
     expect((await first.stop()).code).toBe(0)
     expect(statSync(join(directory, 'admin-api-key')).mode & 0o777).toBe(0o600)
   })

@@ -39,8 +39,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vo
 switchboard.once('exit', (code) => void ended(code))
 
 if (await isReady()) {
-  await createSession()
-  explain()
+  explain(await startSession())
 }
 
 async function startSimulator(): Promise<void> {
@@ -78,32 +77,42 @@ async function isReady(): Promise<boolean> {
   return false
 }
 
-async function createSession(): Promise<void> {
+/** Starts the session `default`, and answers with the address of the page that shows its QR code. */
+async function startSession(): Promise<string> {
   const key = (await readFile(`${DATA_DIR}/admin-api-key`, 'utf8')).trim()
-  const answer = await fetch(`${gateway}/api/v1/sessions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'shop' }),
-  })
-  if (!answer.ok) say(`The session could not be created: ${answer.status} ${await answer.text()}`)
+  const post = (path: string, body: object = {}) =>
+    fetch(`${gateway}/api/v1${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(60_000),
+    })
+  const made = await post('/sessions', { name: 'default' })
+  // Switchboard's first start may have made it already.
+  const started = made.status === 409 ? await post('/sessions/default/start') : made
+  if (!started.ok) throw new Error(`The session did not start: ${started.status} ${await started.text()}`)
+  const link = await post('/sessions/default/link')
+  return ((await link.json()) as { url: string }).url
 }
 
-function explain(): void {
+function explain(page: string): void {
   const authorization = `-H "Authorization: Bearer $(cat ${DATA_DIR}/admin-api-key)"`
   say(`
 Switchboard runs against a simulated WhatsApp. No account, no number and no internet are involved.
 
   1. Open the phones:     http://127.0.0.1:${PHONES_PORT}
-     On the phone of Shop, choose "Linked devices" and scan the code on screen: it is that of the session "shop".
+     On the phone of Shop, choose "Linked devices" and scan the code of the session "default".
+     What its owner would see while scanning:
+     ${page}
 
   2. Let Anna write to Shop, then read what Switchboard has received:
-     curl ${authorization} '${gateway}/api/v1/messages?session=shop'
+     curl ${authorization} '${gateway}/api/v1/messages?session=default'
 
   3. Send to Anna and watch the ticks on her phone:
      curl ${authorization} -H 'Content-Type: application/json' \\
-       -d '{"to":"+4915122222222","type":"text","text":{"body":"Hello Anna"}}' ${gateway}/api/v1/sessions/shop/messages
+       -d '{"to":"+4915122222222","type":"text","text":{"body":"Hello Anna"}}' ${gateway}/api/v1/sessions/default/messages
 
-  API reference: ${gateway}/api/docs     Log: ${LOG}     What WhatsApp saw: ${DATA_DIR}/wire.log
+  API reference: docs/api.md     Log: ${LOG}     What WhatsApp saw: ${DATA_DIR}/wire.log
   Ctrl-C ends it; the next demo begins afresh.
 `)
 }

@@ -32,6 +32,9 @@ export class BrowserLife {
     // Puppeteer starts it as the leader of a group of its own; with a wrapper script that leader is the script.
     this.#group = child?.pid
     this.#main = mainProcess(this.userDataDir) ?? child?.pid
+    // Puppeteer stops listening for errors of its pipe when the browser closes. A write that is under way then would be an
+    // uncaught EPIPE, which ends the process and with it every other session; the death itself is told below.
+    for (const stream of child?.stdio ?? []) stream?.on('error', (err) => this.log.debug({ err }, 'browser.pipe_broke'))
     browser.on('disconnected', () => this.#settle('The connection to the browser ended.'))
     child?.once('exit', (code, signal) => this.#settle(`The browser ended (${signal ?? code}).`))
     page.on('error', (problem) => {
