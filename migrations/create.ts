@@ -1,4 +1,5 @@
 import { type MigrationInterface, type QueryRunner, Table, TableForeignKey, TableIndex, TableUnique } from 'typeorm'
+import { faultPoint } from '../runtime/fault-point.js'
 import { type Column, columns, dialectOf, type Words } from './columns.js'
 
 export interface Shape {
@@ -41,6 +42,7 @@ export function createTable(table: string, shape: (words: Words) => Shape) {
         }),
         true,
       )
+      faultPoint('migration.unrecorded')
     }
 
     async down(runner: QueryRunner): Promise<void> {

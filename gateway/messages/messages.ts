@@ -4,6 +4,7 @@ import { takesMessages } from '../../proto/reasons.js'
 import type { NodeDirectory } from '../../proto/node-directory.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import { isId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
 import type { Database, Tx } from '../db/database.js'
@@ -77,6 +78,7 @@ export class Messages {
     // With the node in reach it may have the message a moment after the commit.
     message.offered = this.options.handOver.isLive(session.nodeId)
     await this.acceptor.add(message)
+    faultPoint('message.stored')
     this.options.handOver.wake(session)
     return message
   }

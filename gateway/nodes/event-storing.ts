@@ -3,6 +3,7 @@ import type { Cursor, EventBody, NodeEvent, SessionId } from '../../proto/contra
 import type { FollowedEvent } from '../../proto/node-client.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
@@ -121,6 +122,7 @@ export class EventStoring {
     await messages.addHistory(tx, batch.history)
     await media.addFromNode(tx, batch.files, clock())
     const events = await this.options.events.add(tx, told, clock())
+    faultPoint('events.written')
     return { messages: batch.touched(), events, hasFiles: batch.files.length > 0, sessionIds: [...changedSessions] }
   }
 

@@ -6,6 +6,7 @@ import { outgoingToProto } from '../../proto/mapping.js'
 import { toAppError } from '../../runtime/app-error.js'
 import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
@@ -136,6 +137,7 @@ export class HandOver implements Service {
       await sessions.startAgain(session)
       return send()
     })
+    faultPoint('hand_over.answered')
     const refused = results.find(({ errorCode }) => errorCode !== '')
     const taken = results.filter(({ errorCode }) => errorCode === '').map(({ messageId }) => messageId as MessageId)
     if (taken.length > 0) await db.write((tx) => messages.markTaken(tx, taken, node.epoch, clock()))

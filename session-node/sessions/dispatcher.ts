@@ -1,5 +1,6 @@
 import type { MessageId, Pacing } from '../../proto/contract.js'
 import { sleep, type Clock } from '../../runtime/clock.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { SessionRef } from '../journal/event-log.js'
 import type { Journal } from '../journal/journal.js'
@@ -152,6 +153,7 @@ export class Dispatcher {
       this.pace.count(moved.length)
       return moved
     })
+    faultPoint('dispatch.journaled')
     for (const [index, send] of marked.entries()) {
       if (signal.aborted) {
         const untouched = marked.slice(index)
@@ -179,6 +181,7 @@ export class Dispatcher {
     const { journal, sends, outcomes, session, timing } = this.options
     this.awaitingAck.set(id, undefined)
     const result = await this.outcomeOf(client.send({ ...message, to }))
+    faultPoint('dispatch.sent')
     const isOpen = () => sends.find(id)?.state === 'dispatching'
     switch (result.outcome) {
       case 'dispatched':
