@@ -25,6 +25,11 @@ declare module 'vitest' {
 
 export interface DatabaseServer {
   url: string
+  /** Ends the process and keeps its data: SIGTERM as an operator does it, SIGKILL as a crash. */
+  halt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** Back on the same port with the same data. */
+  resume(): Promise<void>
+  /** Ends it and removes its data. */
   stop(): Promise<void>
 }
 
@@ -63,34 +68,41 @@ export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): P
   ])
   const port = await freePort()
   const log = join(folder, 'log')
-  const child = spawn(
-    server,
-    [
-      '--no-defaults',
-      ...asRoot,
-      `--datadir=${data}`,
-      `--socket=${join(folder, 'socket')}`,
-      `--pid-file=${join(folder, 'pid')}`,
-      `--log-error=${log}`,
-      '--bind-address=127.0.0.1',
-      `--port=${port}`,
-      '--skip-name-resolve',
-      '--skip-log-bin',
-      '--innodb-buffer-pool-size=64M',
-      '--max-connections=500',
-      '--character-set-server=utf8mb4',
-      `--collation-server=${collation}`,
-      '--default-time-zone=+00:00',
-    ],
-    { stdio: 'ignore' },
-  )
+  const launch = () =>
+    spawn(
+      server,
+      [
+        '--no-defaults',
+        ...asRoot,
+        `--datadir=${data}`,
+        `--socket=${join(folder, 'socket')}`,
+        `--pid-file=${join(folder, 'pid')}`,
+        `--log-error=${log}`,
+        '--bind-address=127.0.0.1',
+        `--port=${port}`,
+        '--skip-name-resolve',
+        '--skip-log-bin',
+        '--innodb-buffer-pool-size=64M',
+        '--max-connections=500',
+        '--character-set-server=utf8mb4',
+        `--collation-server=${collation}`,
+        '--default-time-zone=+00:00',
+      ],
+      { stdio: 'ignore' },
+    )
+  let child = launch()
+  const halt = (signal: NodeJS.Signals) => end(child, signal)
+  const resume = () => {
+    child = launch()
+    return answering(child, port)
+  }
   const stop = async () => {
-    await end(child)
+    await halt('SIGTERM')
     await rm(folder, { recursive: true, force: true })
   }
   try {
     await answering(child, port)
-    return { url: `mysql://root@127.0.0.1:${port}`, stop }
+    return { url: `mysql://root@127.0.0.1:${port}`, halt, resume, stop }
   } catch (cause) {
     const said = await readFile(log, 'utf8').catch(() => '')
     await stop()
@@ -112,10 +124,10 @@ async function answering(child: ChildProcess, port: number): Promise<void> {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.kill('SIGTERM')
+  child.kill(signal)
   const force = setTimeout(() => child.kill('SIGKILL'), 5_000)
   await ended
   clearTimeout(force)
