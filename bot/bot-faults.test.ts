@@ -181,6 +181,30 @@ describe('the bot, when things go wrong', () => {
     other = undefined
   }, 60_000)
 
+  it('stops within its bound while Telegram hangs, and takes everything up again', async () => {
+    const id = await all.connected('shop')
+    await all.startBot()
+    all.operator.says('/watch shop')
+    await all.chat.next('appears here')
+    const release = all.telegram.holds('sendMessage')
+    const said = all.telegram.callsOf('sendMessage').length
+    await all.receive(id, 'Relay me')
+    all.operator.says(`/send shop +${CONTACT} Hello`)
+    await all.drive(id, { disconnect: { forMs: 600_000 } })
+    const hanging = await all.telegram.until(() => all.telegram.callsOf('sendMessage')[said])
+    const began = performance.now()
+    await all.stopBot()
+    expect(performance.now() - began).toBeLessThan(10_000)
+    await until('Telegram sees that nobody waits', () => hanging.signal.aborted)
+    release()
+    await all.startBot()
+    await all.chat.next('Relay me')
+    await all.chat.next('shop → +')
+    await all.chat.next('🔴 shop is disconnected')
+    expect(all.chat.messages().filter(({ text }) => text.includes('Relay me'))).toHaveLength(1)
+    expect(await queuedCount()).toBe(1)
+  })
+
   describe('as a webhook', () => {
     const secret = 'a-secret-of-the-webhook'
     let url: string

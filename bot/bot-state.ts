@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import type { Cursor, NodeId } from '../proto/contract.js'
+import type { Cursor, NodeId, SessionId } from '../proto/contract.js'
 import { AppError } from '../runtime/app-error.js'
 import type { Service } from '../runtime/lifecycle.js'
 
@@ -68,6 +68,10 @@ const migrations = [
      form TEXT NOT NULL,            -- photo | text (a pairing code)
      created_at INTEGER NOT NULL,
      PRIMARY KEY (chat_id, session_id)
+   );
+   CREATE TABLE session_names (
+     session_id TEXT PRIMARY KEY,
+     name TEXT NOT NULL
    );
    CREATE TABLE linked_sessions (session_id TEXT PRIMARY KEY);
    CREATE TABLE incidents (
@@ -139,6 +143,16 @@ export class BotState implements Service {
 
   saveCursor(nodeId: NodeId, { epoch, position }: Cursor): void {
     this.run('INSERT OR REPLACE INTO cursors (node_id, epoch, position) VALUES (?, ?, ?)', nodeId, epoch, position)
+  }
+
+  rememberName(sessionId: SessionId, name: string): void {
+    this.run('INSERT OR REPLACE INTO session_names VALUES (?, ?)', sessionId, name)
+  }
+
+  /** Also of a session whose node has not answered yet. Its id when it was never seen. */
+  nameOf(sessionId: SessionId): string {
+    const sql = 'SELECT name FROM session_names WHERE session_id = ?'
+    return this.get<{ name: string }>(sql, sessionId)?.name ?? sessionId
   }
 
   /** A group got a new id. */

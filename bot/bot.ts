@@ -1,4 +1,5 @@
 import { Telegraf } from 'telegraf'
+import type { SessionId } from '../proto/contract.js'
 import { NodeDirectory } from '../proto/node-directory.js'
 import { type Clock, systemClock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
@@ -58,7 +59,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const state = new BotState(config.dataDir)
   const directory = outside.directory ?? directoryOf(config, outside)
   const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)))
-  const live = new LiveSessions(directory, clock, log)
+  const live = new LiveSessions(directory, state, clock, log)
 
   // The slash keeps a path in TELEGRAM_API_ROOT.
   const apiRoot = `${config.apiRoot.replace(/\/$/, '')}/`
@@ -96,7 +97,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     courier: new MediaCourier(api),
     relays: relayRecords,
   })
-  const nameOf = (id: `ses_${string}`) => live.find(id)?.name ?? id
+  const nameOf = (id: SessionId) => live.nameOf(id)
   const choices = new Choices(state, clock)
   const dispatcher = new Dispatcher({ commands, taps, onMessage, nameOf, talk, choices, background, clock, log })
   dispatcher.install(telegraf)

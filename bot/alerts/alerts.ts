@@ -93,7 +93,11 @@ export class Alerts implements Service {
     const bad = ready.filter(({ overAt }) => overAt === null)
     const good = ready.filter(({ overAt }) => overAt !== null)
     this.lastToldAt = now
-    const named = (incident: Incident) => ({ incident, session: live.find(incident.sessionId) })
+    const named = (incident: Incident) => ({
+      incident,
+      name: live.nameOf(incident.sessionId),
+      session: live.find(incident.sessionId),
+    })
     await this.tell(textOf(bad.map(named), good.map(named), now), buttonsOf(bad.map(named)))
     // Read again: it may have ended, or got worse, while it was told.
     for (const { sessionId, kind } of bad) {
@@ -192,6 +196,7 @@ const rank: Record<IncidentKind, number> = { disconnected: 0, needs_scan: 1, log
 
 interface Named {
   incident: Incident
+  name: string
   session: LiveSession | undefined
 }
 
@@ -203,13 +208,13 @@ const kindWords: Record<IncidentKind, string> = {
 }
 
 function textOf(bad: Named[], good: Named[], now: number): Html {
-  const badLines = bad.slice(0, SHOWN).map(({ incident, session }) => {
+  const badLines = bad.slice(0, SHOWN).map(({ incident, name, session }) => {
     const why = session?.reason && stillBad(session.status) ? ` ${explain(session.reason)}` : ''
-    return rich`🔴 <b>${session?.name ?? incident.sessionId}</b> ${kindWords[incident.kind]}.${why}`
+    return rich`🔴 <b>${name}</b> ${kindWords[incident.kind]}.${why}`
   })
-  const goodLines = good.slice(0, SHOWN).map(({ incident, session }) => {
+  const goodLines = good.slice(0, SHOWN).map(({ incident, name }) => {
     const minutes = Math.max(1, Math.round(((incident.overAt ?? now) - incident.since) / 60_000))
-    return rich`🟢 <b>${session?.name ?? incident.sessionId}</b> is back after ${minutes} min.`
+    return rich`🟢 <b>${name}</b> is back after ${minutes} min.`
   })
   const more = Math.max(0, bad.length - SHOWN) + Math.max(0, good.length - SHOWN)
   return lines(...badLines, ...goodLines, more > 0 ? rich`… and ${more} more. /sessions lists them all.` : null)

@@ -114,7 +114,7 @@ export class Relays implements Service {
         clock(),
       )
     }
-    const note = noteOf(body, live.find(sessionId)?.name ?? sessionId)
+    const note = noteOf(body, live.nameOf(sessionId))
     const about = 'waMessageId' in body ? records.placeOf(chatId, sessionId, body.waMessageId) : undefined
     if (note) await talk.say(chatId, note, { replyTo: about })
     records.done(pending.id, [], clock())
@@ -124,7 +124,7 @@ export class Relays implements Service {
     const { records, talk, live, outbox } = this.parts
     const { chatId, event } = pending
     const { content } = body
-    const head = headOf(body, live.find(event.sessionId)?.name ?? event.sessionId)
+    const head = headOf(body, live.nameOf(event.sessionId))
     const quoted = body.replyTo ? records.placeOf(chatId, event.sessionId, body.replyTo) : undefined
     const media = mediaOf(content)
     if (!media) {

@@ -179,6 +179,6 @@ export class Sends implements Service {
   }
 
   private nameOf({ sessionId }: SendRecord): string {
-    return this.parts.live.find(sessionId)?.name ?? sessionId
+    return this.parts.live.nameOf(sessionId)
   }
 }

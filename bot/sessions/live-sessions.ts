@@ -4,6 +4,7 @@ import type { NodeDirectory } from '../../proto/node-directory.js'
 import { sessionFromProto } from '../../proto/mapping.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
+import type { BotState } from '../bot-state.js'
 
 export interface LiveSession extends NodeSession {
   node: NodeId
@@ -20,6 +21,7 @@ export class LiveSessions {
 
   constructor(
     private readonly directory: NodeDirectory,
+    private readonly state: BotState,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
@@ -32,6 +34,10 @@ export class LiveSessions {
   find(id: SessionId): LiveSession | undefined {
     const session = this.sessions.get(id)
     return session && this.asSeen(session)
+  }
+
+  nameOf(id: SessionId): string {
+    return this.sessions.get(id)?.name ?? this.state.nameOf(id)
   }
 
   /** The newest QR code of a session, while it is valid. */
@@ -78,6 +84,7 @@ export class LiveSessions {
     const known = this.sessions.get(session.id)
     if (known && known.node === node && known.changedAt > session.changedAt) return false
     this.sessions.set(session.id, { ...session, node })
+    if (known?.name !== session.name) this.state.rememberName(session.id, session.name)
     // A code may come before the status that goes with it.
     if (session.status !== 'qr_pending' && session.status !== 'starting') this.qrs.delete(session.id)
     return known?.status !== session.status || known.reason !== session.reason || known.changedAt !== session.changedAt
