@@ -46,6 +46,8 @@ export class EventFollower {
       this.ended = true
       this.wake()
     })
+    // Awaited below; until then its failure must not count as unhandled.
+    reading.catch(() => undefined)
     try {
       await this.storeAll(following)
       await reading

@@ -39,10 +39,11 @@ export class NodeCursorRepository {
     })
   }
 
-  /** False when another gateway took over. */
-  async renew(lease: Lease, ttlMs: number): Promise<boolean> {
+  /** False when another gateway took over. `heard` tells the others that the node was heard just now. */
+  async renew(lease: Lease, ttlMs: number, heard: boolean): Promise<boolean> {
+    const values = { leaseUntil: () => `${this.now} + ${Number(ttlMs)}` }
     const affected = await this.db.write((tx) =>
-      this.update(tx, lease, { leaseUntil: () => `${this.now} + ${Number(ttlMs)}`, heardAt: () => this.now }),
+      this.update(tx, lease, heard ? { ...values, heardAt: () => this.now } : values),
     )
     return affected === 1
   }

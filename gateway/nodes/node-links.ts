@@ -62,7 +62,7 @@ export class NodeLinks implements Service, NodePresence {
 
   lastHeardAt(nodeId: NodeId): number | undefined {
     // A stream can stand for a while after its node is gone; the directory asks every other second.
-    if (this.live.has(nodeId) && this.options.directory.find(nodeId)?.reachable) {
+    if (this.live.has(nodeId) && this.isReachable(nodeId)) {
       this.heard.set(nodeId, this.options.clock())
     }
     return this.heard.get(nodeId)
@@ -75,6 +75,10 @@ export class NodeLinks implements Service, NodePresence {
 
   liveNodes(): LiveNode[] {
     return [...this.live.values()]
+  }
+
+  private isReachable(nodeId: NodeId): boolean {
+    return this.options.directory.find(nodeId)?.reachable ?? false
   }
 
   private linkAll(): void {
@@ -122,7 +126,9 @@ export class NodeLinks implements Service, NodePresence {
     const { storing, onStored, onLive, clock } = this.options
     const lost = new AbortController()
     const signal = AbortSignal.any([stopping, lost.signal])
-    const renewing = this.renew(lease, signal).finally(() => lost.abort())
+    // The first time at once, when the stream stands: the other gateways see by it that the node is heard.
+    const live = new AbortController()
+    const renewing = this.renew(lease, live.signal, signal).finally(() => lost.abort())
     const follower = new EventFollower({
       storing,
       lease,
@@ -133,6 +139,7 @@ export class NodeLinks implements Service, NodePresence {
         const node = { nodeId, client, epoch }
         this.live.set(nodeId, node)
         this.heard.set(nodeId, clock())
+        live.abort()
         log.info({ fence: lease.fence }, 'node.followed')
         onLive(node)
       },
@@ -151,13 +158,14 @@ export class NodeLinks implements Service, NodePresence {
   }
 
   /** Returns when another gateway took over; throws when the database does not answer for as long as the lease lasts. */
-  private async renew(lease: Lease, signal: AbortSignal): Promise<void> {
+  private async renew(lease: Lease, live: AbortSignal, signal: AbortSignal): Promise<void> {
     let renewedAt = performance.now()
     for (;;) {
-      await sleep(RENEW_MS, signal)
+      await sleep(RENEW_MS, live.aborted ? signal : AbortSignal.any([live, signal]))
       if (signal.aborted) return
       try {
-        if (!(await this.options.cursors.renew(lease, LEASE_MS))) return
+        const heard = live.aborted && this.isReachable(lease.nodeId)
+        if (!(await this.options.cursors.renew(lease, LEASE_MS, heard))) return
         renewedAt = performance.now()
       } catch (error) {
         if (performance.now() - renewedAt > LEASE_MS - RENEW_MS) throw error

@@ -1,0 +1,192 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { databases } from '../../test/databases.js'
+import { startTestGateway, type TestGateway } from '../../test/gateway.js'
+import { ANNA, API, type Talk, talkThrough } from '../../test/messages.js'
+import { until } from '../../test/until.js'
+
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
+const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+/** A picture of this size: what follows the picture is not looked at. */
+const picture = (size: number) => Buffer.concat([PNG, randomBytes(size - PNG.length)])
+
+describe.each(databases())('media over REST on $name', (target) => {
+  let test: TestGateway
+  let talk: Talk
+  let session: string
+  let web: Server
+  const pages = new Map<string, { body: Buffer; type?: string; status?: number }>()
+
+  beforeAll(async () => {
+    test = await startTestGateway({ target })
+    talk = talkThrough(test)
+    session = await talk.linked()
+    web = createServer((request, response) => {
+      const page = pages.get(request.url ?? '')
+      response.writeHead(page?.status ?? (page ? 200 : 404), page?.type ? { 'content-type': page.type } : {})
+      response.end(page?.body)
+    })
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
+  })
+  afterAll(async () => {
+    web.closeAllConnections()
+    web.close()
+    await test.stop()
+  })
+
+  const url = (path: string) => `http://127.0.0.1:${(web.address() as AddressInfo).port}${path}`
+  const upload = async (bytes: Buffer, type: string, name: string, query = '') => {
+    const form = new FormData()
+    form.set('file', new Blob([new Uint8Array(bytes)], { type }), name)
+    const answer = await test.fetch(`${API}/media${query}`, { method: 'POST', body: form })
+    return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+  }
+  const fetchBytes = async (address: string, headers: Record<string, string> = {}) => {
+    const answer = await test.fetch(new URL(address).pathname, { headers })
+    return { answer, bytes: Buffer.from(await answer.arrayBuffer()) }
+  }
+  /** What the node was given for a message. */
+  const onNode = async (sha256: string) => {
+    const { chunks } = await test.nodes[0]!.client.downloadMedia(sha256)
+    const parts: Buffer[] = []
+    for await (const chunk of chunks) parts.push(chunk)
+    return Buffer.concat(parts)
+  }
+  const leftovers = () => readdir(join(test.config.dataDir, 'media', 'incoming'))
+
+  it('keeps an upload and gives it back, whole and in part', async () => {
+    const bytes = picture(3 * 2 ** 20)
+    const kept = await upload(bytes, 'text/html', '../../ä "quoted".png')
+    expect(kept).toMatchObject({
+      status: 201,
+      body: {
+        mimetype: 'image/png',
+        size: bytes.length,
+        sha256: hash(bytes),
+        id: expect.stringMatching(/^med_/) as string,
+      },
+    })
+    const path = `http://x${API}/media/${kept.body['id']}`
+    const whole = await fetchBytes(path)
+    expect(whole.bytes.equals(bytes)).toBe(true)
+    expect(whole.answer.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(whole.answer.headers.get('content-disposition')).toMatch(/^attachment; filename/)
+    expect(whole.answer.headers.get('content-disposition')).not.toMatch(/\.\.\//)
+    const part = await fetchBytes(path, { Range: 'bytes=100-199' })
+    expect(part.answer.status).toBe(206)
+    expect(part.answer.headers.get('content-range')).toBe(`bytes 100-199/${bytes.length}`)
+    expect(part.bytes.equals(bytes.subarray(100, 200))).toBe(true)
+    const tail = await fetchBytes(path, { Range: 'bytes=-5' })
+    expect(tail.bytes.equals(bytes.subarray(-5))).toBe(true)
+    expect((await fetchBytes(path, { Range: `bytes=${bytes.length}-` })).answer.status).toBe(416)
+  })
+
+  it.each([
+    ['an empty file', Buffer.alloc(0), 'image/png', '', 422, 'media_unreadable'],
+    ['what claims to be a picture', Buffer.from('not a picture'), 'image/png', '', 422, 'media_unreadable'],
+    ['a picture above 16 MiB', picture(17 * 2 ** 20), 'image/png', '', 413, 'media_too_large'],
+    ['a document above 64 MiB', Buffer.alloc(65 * 2 ** 20, 'a'), 'text/plain', '', 413, 'media_too_large'],
+  ])('refuses %s', async (_what, bytes, type, query, status, code) => {
+    expect(await upload(bytes, type, 'a', query)).toMatchObject({ status, body: { code } })
+    expect(await leftovers()).toEqual([])
+  })
+
+  it('takes a large picture as a document, and refuses forms without a file', async () => {
+    expect(await upload(picture(17 * 2 ** 20), 'image/png', 'a.png', '?type=document')).toMatchObject({ status: 201 })
+    const form = new FormData()
+    form.set('other', 'x')
+    const none = await test.fetch(`${API}/media`, { method: 'POST', body: form })
+    expect([none.status, ((await none.json()) as { code: string }).code]).toEqual([422, 'media_unreadable'])
+    expect(await test.ask('POST', `${API}/media`, { file: 'x' })).toMatchObject({
+      status: 415,
+      body: { code: 'unsupported_content_type' },
+    })
+    expect(await test.ask('GET', `${API}/media/med_x`)).toMatchObject({
+      status: 404,
+      body: { code: 'media_not_found' },
+    })
+  })
+
+  it('sends a file by id, URL and base64, byte for byte', async () => {
+    const bytes = picture(700_000)
+    const kept = await upload(bytes, 'image/png', 'cat.png')
+    pages.set('/dir/film.mp4', { body: film(300_000), type: 'application/octet-stream' })
+    const wanted = [
+      { type: 'image', image: { id: kept.body['id'], caption: '🐈' } },
+      { type: 'video', video: { url: url('/dir/film.mp4') } },
+      {
+        type: 'document',
+        document: { base64: Buffer.from('a,b\n1,2\n').toString('base64'), mimetype: 'text/csv', filename: 'ü.csv' },
+      },
+    ]
+    const sent = await Promise.all(
+      wanted.map((message) => talk.send(session, { to: ANNA, ...message }, { Prefer: 'wait=20' })),
+    )
+    expect(sent.map(({ status }) => status)).toEqual([200, 200, 200])
+    const [image, video, document] = sent.map(({ body }) => body)
+    expect(image.image).toMatchObject({
+      id: kept.body['id'],
+      mimetype: 'image/png',
+      sha256: hash(bytes),
+      caption: '🐈',
+    })
+    expect(video.video).toMatchObject({ mimetype: 'video/mp4', filename: 'film.mp4', size: 300_000 })
+    expect(document.document).toMatchObject({ mimetype: 'text/csv', filename: 'ü.csv', size: 8 })
+    expect((await onNode(image.image.sha256)).equals(bytes)).toBe(true)
+    expect((await onNode(video.video.sha256)).equals(pages.get('/dir/film.mp4')!.body)).toBe(true)
+    expect((await onNode(document.document.sha256)).toString()).toBe('a,b\n1,2\n')
+  })
+
+  it('refuses addresses that answer badly', async () => {
+    const ask = async (path: string, type = 'image') =>
+      (await talk.send(session, { to: ANNA, type, [type]: { url: url(path) } })).body.code
+    pages.set('/moved', { body: Buffer.alloc(0), status: 302 })
+    pages.set('/large', { body: picture(17 * 2 ** 20) })
+    pages.set('/html', { body: Buffer.from('<html>'), type: 'text/html' })
+    expect(await ask('/missing')).toBe('url_refused')
+    expect(await ask('/moved')).toBe('url_refused')
+    expect(await ask('/large')).toBe('media_too_large')
+    expect(await ask('/html')).toBe('media_type_mismatch')
+    expect(await ask('/html', 'document')).toBeUndefined()
+    const dead = { url: 'http://127.0.0.1:1/a.png' }
+    expect(await talk.send(session, { to: ANNA, type: 'image', image: dead })).toMatchObject({
+      status: 422,
+      body: { code: 'url_unreachable' },
+    })
+    expect(await leftovers()).toEqual([])
+  })
+
+  it('copies what comes in from the node, byte for byte', async () => {
+    const bytes = picture(100_000)
+    const image = { base64: bytes.toString('base64'), mimetype: 'image/png', caption: 'Look 🌅' }
+    await talk.receive(session, { from: '+491700000002', type: 'image', image })
+    await talk.receive(session, { from: '+491700000003', type: 'image', image })
+    const [second, first] = await talk.listed(`session=${session}&direction=in&type=image`, 2)
+    expect(first.image).toMatchObject({
+      mimetype: 'image/png',
+      size: bytes.length,
+      sha256: hash(bytes),
+      caption: 'Look 🌅',
+    })
+    for (const message of [first, second]) {
+      expect((await fetchBytes(message.image.url)).bytes.equals(bytes)).toBe(true)
+    }
+    await until('the files are no longer pending', async () => {
+      const { body } = await test.ask('GET', `${API}/messages/${second.id}`)
+      return body.image.pending === undefined
+    })
+  })
+})
+
+/** The beginning of an MP4 file, and noise. */
+function film(size: number): Buffer {
+  const head = Buffer.from('000000186674797069736f6d0000000069736f6d6d703431', 'hex')
+  return Buffer.concat([head, randomBytes(size - head.length)])
+}
