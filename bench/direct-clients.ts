@@ -19,6 +19,10 @@ process.on('message', (request: DirectRequest) => {
   )
 })
 
+// With puppeteer's default transport a browser outlives the process that started it.
+process.on('disconnect', () => void stop().finally(() => process.exit()))
+process.on('SIGTERM', () => void stop().finally(() => process.exit()))
+
 function reply(message: DirectReply): void {
   process.send?.(message)
 }
@@ -60,7 +64,7 @@ async function send({ phone, to, body }: DirectRequest & { op: 'send' }): Promis
 }
 
 async function stop(): Promise<number> {
-  await Promise.all([...clients.values()].map((client) => client.destroy()))
+  await Promise.allSettled([...clients.values()].map((client) => client.destroy()))
   clients.clear()
   return 0
 }

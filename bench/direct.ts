@@ -45,7 +45,9 @@ export function startDirect({ chromiumArgs, whatsapp }: SimulatedWhatsapp, direc
         clearTimeout(timer)
         resolve(answer)
       })
-      child.send({ id, ...request })
+      child.send({ id, ...request }, (error) => {
+        if (error) waiting.get(id)?.({ id, ms: 0, error: error.message })
+      })
     })
     waiting.delete(id)
     if (reply.error) throw new Error(`whatsapp-web.js, ${request.op}: ${reply.error}`)

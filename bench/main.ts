@@ -8,10 +8,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { sleep } from '../runtime/clock.js'
 import { benchAck } from './ack.js'
 import { commit, machine } from './machine.js'
 import { benchMemory } from './memory.js'
 import { benchMessages } from './messages.js'
+import { childrenOf } from './process-memory.js'
 import { type Figure, met, table } from './report.js'
 
 export interface BenchOptions {
@@ -20,6 +22,9 @@ export interface BenchOptions {
   directory: string
   say: (line: string) => void
 }
+
+/** A session node with many browsers takes its time. */
+const STOP_MS = 45_000
 
 const benches: Record<string, (options: BenchOptions) => Promise<Figure[]>> = {
   messages: benchMessages,
@@ -33,17 +38,32 @@ const unknown = wanted.filter((name) => !(name in benches))
 if (unknown.length > 0)
   throw new Error(`No such bench: ${unknown.join(', ')}. There are ${Object.keys(benches).join(', ')}`)
 
+const directories: string[] = []
+const remove = (directory: string) => rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void interrupted())
+
+/** Whatever was started ends with us, and what it wrote goes. */
+async function interrupted(): Promise<never> {
+  const began = Date.now()
+  for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGTERM')
+  while (childrenOf(process.pid).length > 0 && Date.now() - began < STOP_MS) await sleep(100)
+  for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGKILL')
+  directories.forEach(remove)
+  process.exit(130)
+}
+
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 console.log(`commit ${commit()}; ${machine()}; ${new Date().toISOString()}${values.quick ? '; quick' : ''}`)
 let missed = 0
 for (const name of wanted) {
   const directory = mkdtempSync(join(tmpdir(), `switchboard-bench-${name}-`))
+  directories.push(directory)
   try {
     const figures = (await benches[name]?.({ quick: values.quick, directory, say })) ?? []
     console.log(`\n## ${name}\n\n${table(figures)}`)
     missed += figures.filter((figure) => met(figure) === false).length
   } finally {
-    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    remove(directory)
   }
 }
 console.log(missed === 0 ? '\nEvery aim was met.' : `\n${missed} missed; docs/benchmarks.md says why.`)

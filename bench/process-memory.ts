@@ -22,13 +22,22 @@ export function availableMiB(): number {
   return Number(line?.[1]) / 1024
 }
 
+/** The processes that a process has started itself. */
+export function childrenOf(pid: number): number[] {
+  return allProcesses().flatMap((entry) => (entry.parent === pid ? [entry.pid] : []))
+}
+
 function descendants(pid: number): number[] {
-  const entries = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => entryOf(Number(name)))
+  const entries = allProcesses()
   const children = (parent: number): number[] =>
     entries.filter((entry) => entry.parent === parent).flatMap((entry) => [entry.pid, ...children(entry.pid)])
   return children(pid)
+}
+
+function allProcesses(): Entry[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => entryOf(Number(name)))
 }
 
 function entryOf(pid: number): Entry[] {
