@@ -38,12 +38,14 @@ const unknown = wanted.filter((name) => !(name in benches))
 if (unknown.length > 0)
   throw new Error(`No such bench: ${unknown.join(', ')}. There are ${Object.keys(benches).join(', ')}`)
 
+let stopping = false
 const directories: string[] = []
 const remove = (directory: string) => rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void interrupted())
 
 /** Whatever was started ends with us, and what it wrote goes. */
 async function interrupted(): Promise<never> {
+  stopping = true
   const began = Date.now()
   for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGTERM')
   while (childrenOf(process.pid).length > 0 && Date.now() - began < STOP_MS) await sleep(100)
@@ -62,6 +64,10 @@ for (const name of wanted) {
     const figures = (await benches[name]?.({ quick: values.quick, directory, say })) ?? []
     console.log(`\n## ${name}\n\n${table(figures)}`)
     missed += figures.filter((figure) => met(figure) === false).length
+  } catch (error) {
+    // What was ended under its feet has nothing to tell; interrupted() ends the process.
+    if (!stopping) throw error
+    await new Promise<never>(() => {})
   } finally {
     remove(directory)
   }
