@@ -40,7 +40,7 @@ if (unknown.length > 0)
 
 let stopping = false
 const directories: string[] = []
-const remove = (directory: string) => rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+const remove = (directory: string) => rmSync(directory, { recursive: true, force: true, maxRetries: 20 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void interrupted())
 
 /** Whatever was started ends with us, and what it wrote goes. */
