@@ -42,6 +42,9 @@ const leanFlags = [
   '--enable-features=NetworkServiceInProcess2',
   '--disable-software-rasterizer',
   '--disable-gpu',
+  // Without a GPU there is nothing for a GPU process to do, and then nothing for the zygote that would fork it.
+  '--in-process-gpu',
+  '--no-unsandboxed-zygote',
   '--disable-dev-shm-usage',
   '--disable-background-networking',
   '--disable-component-update',

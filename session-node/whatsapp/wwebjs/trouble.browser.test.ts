@@ -145,7 +145,8 @@ describe('a life that goes wrong', () => {
       await session.client.stop()
       await starting
       expect(browserTree(harness.userDataDir)).toEqual([])
-      expect(kinds(session)).toEqual([])
+      // On a fast machine a QR code is there before the stop; a death that was asked for is none.
+      expect(kinds(session)).not.toContain('died')
     }
   })
 
