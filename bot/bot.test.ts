@@ -50,6 +50,13 @@ describe('the bot', () => {
       expect(() => readQr(bytesOf(linked))).toThrow('no QR code')
     })
 
+    it('starts a session that was made and never started', async () => {
+      await all.rest.post('/sessions', { name: 'default', engine: 'sandbox', start: false })
+      await all.startBot()
+      all.operator.says('/new default')
+      await all.chat.next('Scan to link default')
+    })
+
     it('offers what can be done when the name is taken', async () => {
       await all.connected('shop')
       await all.startBot()

@@ -121,9 +121,19 @@ function readNew(text: string) {
   return { name, engine: known }
 }
 
-/** A redelivered update gets the session that the first one made. */
+/** A redelivered update gets the session that the first one made. Throws `conflict` when the name is taken. */
 async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, name: string, engine?: Engine) {
-  return gateway.createSession({ name, ...(engine ? { engine } : {}) }, `telegram-${chatId}-${messageId}`)
+  const wanted = { name, ...(engine ? { engine } : {}) }
+  try {
+    return await gateway.createSession(wanted, `telegram-${chatId}-${messageId}`)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'conflict') throw error
+    // Made and never started, as the first start does with `default`: no node knows it yet, and nobody has used it.
+    const made = (await gateway.listSessions()).find((session) => session.name === name && session.status === 'created')
+    if (!made) throw error
+    await gateway.change(made.id, 'start')
+    return made
+  }
 }
 
 async function tellExisting({ sessions }: CommandParts, call: Asked, name: string): Promise<void> {
