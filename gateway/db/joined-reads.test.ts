@@ -12,11 +12,11 @@ it('reads once for all who ask while a read is under way, and only after they as
     return seen
   }
   const first = reads.read('a', load)
-  await Promise.resolve()
-  await Promise.resolve()
+  const together = reads.read('a', load)
+  while (count === 0) await new Promise((resolve) => setImmediate(resolve))
   value = 2
   const later = [reads.read('a', load), reads.read('a', load), reads.read('a', load)]
-  expect(await first).toBe(1)
+  expect(await Promise.all([first, together])).toEqual([1, 1])
   expect(await Promise.all(later)).toEqual([2, 2, 2])
   expect(count).toBe(2)
   value = 3

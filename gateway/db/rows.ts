@@ -104,6 +104,14 @@ export async function selectRows<Row extends object>(
   })
 }
 
+/** Runs a change that is written by hand; answers how many rows it found. */
+export async function change(tx: EntityManager, sql: string, values: readonly unknown[]): Promise<number> {
+  const { queryRunner } = tx
+  if (!queryRunner) throw new Error('Only in a transaction')
+  const { affected } = await queryRunner.query(sql, [...values], true)
+  return affected ?? 0
+}
+
 /** `(?, ?, …)` for a list of values. */
 export function inList(values: readonly unknown[]): string {
   return `(${marks(values.length)})`

@@ -78,7 +78,8 @@ const transformers: Record<ColumnKind, ValueTransformer | undefined> = {
     from: (stored: string | number | null) => (stored === null ? null : Number(stored)),
   },
   bool: {
-    to: (value: unknown) => (typeof value === 'boolean' ? Number(value) : value),
+    // TypeORM itself makes numbers of booleans for SQLite, and takes a number for false.
+    to: (value: unknown) => value,
     from: (stored: number | boolean | null) => (stored === null ? null : Boolean(stored)),
   },
 }

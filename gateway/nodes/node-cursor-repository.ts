@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm'
 import type { Cursor, NodeId } from '../../proto/contract.js'
 import { isDuplicate } from '../db/database-errors.js'
 import type { Database } from '../db/database.js'
+import { change } from '../db/rows.js'
 import { nodeCursorTable } from './node-cursor-table.js'
 
 /** The right to follow a node, and where its log was read to. Whoever takes it next has a higher fence. */
@@ -54,15 +55,12 @@ export class NodeCursorRepository {
 
   /** Moves the cursor on. False when this lease is no longer ours, or the cursor is not where we left it. */
   async advance(tx: EntityManager, lease: Lease, from: Cursor, to: Cursor): Promise<boolean> {
-    const { affected } = await tx
-      .createQueryBuilder()
-      .update(nodeCursorTable.tableName)
-      .set({ epoch: to.epoch, position: to.position })
-      .where('node_id = :nodeId AND holder = :holder AND fence = :fence AND epoch = :epoch AND position = :position', {
-        ...lease,
-        ...from,
-      })
-      .execute()
+    const affected = await change(
+      tx,
+      `UPDATE node_cursors SET epoch = ?, position = ?
+       WHERE node_id = ? AND holder = ? AND fence = ? AND epoch = ? AND position = ?`,
+      [to.epoch, to.position, lease.nodeId, lease.holder, lease.fence, from.epoch, from.position],
+    )
     return affected === 1
   }
 
