@@ -140,7 +140,13 @@ export interface OutgoingMessage {
   expiresInMs: number
   origin: Origin
   onUnknown: 'resend' | 'hold'
+  /** It may have gone out from a node that is lost: it is looked for before it is sent. */
+  lookFirst?: boolean
 }
+
+/** What a person decides about a message that is held. */
+export const decisions = ['resend', 'sent', 'failed'] as const
+export type Decision = (typeof decisions)[number]
 
 /** A position in a node's event log. Opaque outside of node and gateway; `position` 0: nothing seen yet. */
 export interface Cursor {

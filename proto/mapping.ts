@@ -164,6 +164,7 @@ export function outgoingFromProto(message: ProtoOutgoing): OutgoingMessage {
     expiresInMs: message.expiresInMs,
     origin: originFromProto(message.origin),
     onUnknown: message.onUnknown === 'hold' ? 'hold' : 'resend',
+    ...(message.lookFirst ? { lookFirst: true } : {}),
   }
 }
 

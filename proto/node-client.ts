@@ -40,6 +40,7 @@ const timeouts: Record<UnaryMethod, number> = {
   GetSession: READ_MS,
   UpdateSession: READ_MS,
   ConfirmMedia: READ_MS,
+  ResolveMessage: READ_MS,
   CancelMessage: READ_MS,
   DriveSandbox: READ_MS,
   // Hand-over only queues; the other three wait for the page.

@@ -55,6 +55,9 @@ export const reasons = {
   outcome_unknown: 'It is not known whether the message went out, and it is being checked.',
   resending: 'No trace of the message was found; it is sent again under the same id.',
   daily_limit: 'The session has sent as many messages today as it may; it goes on tomorrow.',
+  resend_requested: 'A person asked to send it again; it is looked for once more before.',
+  settled_sent: 'A person confirmed that it arrived.',
+  settled_failed: 'A person found that it did not arrive.',
   held: 'It is not known whether the message went out. A person has to decide.',
 } as const satisfies Record<string, string>
 

@@ -1,4 +1,4 @@
-import type { MessageId, SessionId, TenantId } from '../proto/contract.js'
+import { decisions, type MessageId, type SessionId, type TenantId } from '../proto/contract.js'
 import type { FollowEventsRequest } from '../proto/generated/switchboard/v1/FollowEventsRequest.js'
 import type { FollowEventsResponseInput } from '../proto/generated/switchboard/v1/FollowEventsResponse.js'
 import type { SessionNodeHandlers } from '../proto/generated/switchboard/v1/SessionNode.js'
@@ -46,7 +46,9 @@ export function sessionNodeService(
       session: sessionToProto(await sessions.startSession(orderOf(request), { restart: request.restart })),
     })),
     StopSession: unary(async (request) => {
-      await sessions.get(sessionId(request.sessionId)).stop()
+      await sessions
+        .get(sessionId(request.sessionId))
+        .stop(request.placedElsewhere ? 'placed_elsewhere' : 'stopped_by_request')
       return shown(request.sessionId)
     }),
     LogoutSession: unary(async (request) => {
@@ -63,7 +65,7 @@ export function sessionNodeService(
       return shown(request.sessionId)
     }),
     RequestPairingCode: unary(async (request) => ({
-      code: await sessions.get(sessionId(request.sessionId)).pairingCode(required(request.phone, 'phone')),
+      code: await sessions.pairingCode(sessionId(request.sessionId), required(request.phone, 'phone')),
     })),
     GetScreenshot: unary(async (request) => ({
       png: await sessions.get(sessionId(request.sessionId)).runningClient().screenshot(),
@@ -83,6 +85,12 @@ export function sessionNodeService(
     CancelMessage: unary(async (request) => ({
       cancelled: await sessions.cancel(required(request.messageId, 'message_id') as MessageId),
     })),
+    ResolveMessage: unary(async (request) => {
+      const decision = decisions.find((known) => known === request.decision)
+      const messageId = required(request.messageId, 'message_id') as MessageId
+      await sessions.resolve(sessionId(request.sessionId), messageId, required(decision, 'decision'))
+      return {}
+    }),
     CheckNumber: unary(async (request) => {
       const client = sessions.get(sessionId(request.sessionId)).connectedClient()
       const chatId = await client.checkNumber(required(request.phone, 'phone'))

@@ -91,4 +91,8 @@ export const schemaSteps: readonly string[] = [
   CREATE INDEX media_refs_ref ON media_refs (direction, ref);
   CREATE INDEX media_refs_session ON media_refs (session_id);
   `,
+  `
+  -- A person asked for it: sent again once no trace is found, however often it was before.
+  ALTER TABLE sends ADD COLUMN resend_asked INTEGER NOT NULL DEFAULT 0;
+  `,
 ]

@@ -21,6 +21,8 @@ export interface Send {
   /** As last told. */
   status: MessageStatus
   resends: number
+  /** By a person. */
+  resendAsked: boolean
   expiresAt: number
 }
 
@@ -39,6 +41,7 @@ interface SendRow {
   state: SendState
   status: MessageStatus
   resends: number
+  resend_asked: number
   expires_at: number
 }
 
@@ -53,15 +56,16 @@ export class Sends {
   take(session: SessionRef, message: OutgoingMessage): 'taken' | 'known' | 'cancelled' {
     const now = this.clock()
     const { changes } = this.journal.run(
-      `INSERT INTO sends (message_id, session_id, tenant_id, wa_message_id, chat_id, message, state, status, expires_at,
-         changed_at)
-       VALUES (?, ?, ?, ?, ?, ?, 'queued', 'pending', ?, ?) ON CONFLICT (message_id) DO NOTHING`,
+      `INSERT INTO sends (message_id, session_id, tenant_id, wa_message_id, chat_id, message, state, status,
+         resend_asked, expires_at, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
       message.id,
       session.id,
       session.tenantId,
       message.waMessageId,
       message.to,
       JSON.stringify(message),
+      ...(message.lookFirst ? ['unknown', 'unknown', 1] : ['queued', 'pending', 0]),
       now + message.expiresInMs,
       now,
     )
@@ -143,7 +147,22 @@ export class Sends {
   }
 
   countResend(id: MessageId): void {
-    this.journal.run('UPDATE sends SET resends = resends + 1 WHERE message_id = ?', id)
+    this.journal.run('UPDATE sends SET resends = resends + 1, resend_asked = 0 WHERE message_id = ?', id)
+  }
+
+  /** A person asked for it, with time to go out. */
+  askResend(id: MessageId, expiresAt: number): void {
+    this.journal.run(
+      'UPDATE sends SET resend_asked = 1, expires_at = max(expires_at, ?) WHERE message_id = ?',
+      expiresAt,
+      id,
+    )
+  }
+
+  /** How long a message may wait, as it was handed over. Undefined once nothing is to be sent any more. */
+  lifetimeMs(id: MessageId): number | undefined {
+    const row = this.journal.get<Pick<SendRow, 'message'>>('SELECT message FROM sends WHERE message_id = ?', id)
+    return row?.message ? (JSON.parse(row.message) as OutgoingMessage).expiresInMs : undefined
   }
 
   /** Writes down what was told. What is done forgets what it said. */
@@ -203,6 +222,7 @@ function toSend(row: SendRow): Send {
     state: row.state,
     status: row.status,
     resends: row.resends,
+    resendAsked: row.resend_asked === 1,
     expiresAt: row.expires_at,
   }
 }

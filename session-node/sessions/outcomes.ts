@@ -58,6 +58,18 @@ export class Outcomes {
     this.tell(id, 'held', 'unknown', 'held', `${why} ${explain('held')}`)
   }
 
+  /** A person asked to send it again: it is looked for once more, and sent if there is no trace. */
+  resendAsked(id: MessageId, now: number): void {
+    this.sends.askResend(id, now + (this.sends.lifetimeMs(id) ?? 0))
+    this.unknown(id, 'resend_requested')
+  }
+
+  /** A person knows what became of it. */
+  settled(id: MessageId, status: 'sent' | 'failed'): void {
+    if (status === 'sent') this.tell(id, 'done', 'sent', 'settled_sent')
+    else this.fail(id, 'settled_failed')
+  }
+
   /** Still waiting, and why. */
   wait(id: MessageId, reason: Reason): void {
     this.tell(id, 'queued', 'pending', reason, explain(reason))

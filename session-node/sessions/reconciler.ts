@@ -73,8 +73,10 @@ export class Reconciler {
     const { numbers, journal, sends, outcomes, log } = this.options
     if (!hasOurId(send)) {
       await journal.write(() => {
-        if (sends.find(send.id)?.state === send.state)
-          outcomes.hold(send.id, 'A message to a channel cannot be found again.')
+        const now = sends.find(send.id)
+        if (now?.state !== send.state) return
+        if (now.resendAsked) outcomes.resend(now, 'nothing, because messages to channels cannot be found again')
+        else outcomes.hold(send.id, 'A message to a channel cannot be found again.')
       })
       return
     }
@@ -96,6 +98,8 @@ export class Reconciler {
       sends.move(send.id, send.state, 'dispatched')
     } else if (trace.found) {
       outcomes.ack(session, { waMessageId: send.waMessageId, chatId: send.chatId, status: trace.status })
+    } else if (send.resendAsked) {
+      outcomes.resend(send, trace.check)
     } else if (send.message.onUnknown === 'hold' || send.resends >= MAX_RESENDS) {
       outcomes.hold(send.id, `No trace of it in: ${trace.check}.`)
     } else {

@@ -136,6 +136,67 @@ describe('messages handed to a node', () => {
     expect(await wire()).toEqual([next.waMessageId])
   })
 
+  it('that are held go out when a person asks for it and no trace is found, once, whenever that is', async () => {
+    await start({ outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })) })
+    const sessionId = await node.startSession()
+    const held = anOutgoing({ onUnknown: 'hold' })
+    const resolve = (decision: string) =>
+      node.client.call('ResolveMessage', { sessionId, messageId: held.id, decision })
+    await expect(resolve('resend')).rejects.toMatchObject({ code: 'not_found' })
+    await node.send(sessionId, held)
+    await reached(held, 'unknown', 'held')
+    await node.client.call('StopSession', { sessionId })
+    await resolve('resend')
+    node = await node.restart()
+    await resolve('resend')
+    expect(await wire()).toEqual([])
+    await node.startSession({ sessionId })
+    await reached(held, 'delivered')
+    await expect(resolve('resend')).rejects.toMatchObject({ code: 'conflict', reason: 'not_held' })
+    expect((await history(held)).map(([, reason]) => reason)).toEqual([
+      ...['no_answer', 'held', 'resend_requested', 'resending'],
+      ...[undefined, undefined],
+    ])
+    expect(await wire()).toEqual([held.waMessageId])
+  })
+
+  it('that are held are what a person says of them, and a late ack wins', async () => {
+    await start({
+      outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })),
+    })
+    const sessionId = await node.startSession()
+    const held = anOutgoing({ onUnknown: 'hold' })
+    await node.send(sessionId, held)
+    await reached(held, 'unknown', 'held')
+    const resolve = (decision: string) =>
+      node.client.call('ResolveMessage', { sessionId, messageId: held.id, decision })
+    await resolve('failed')
+    await resolve('failed')
+    await expect(resolve('sent')).rejects.toMatchObject({ code: 'conflict', reason: 'not_held' })
+    const ack = { waMessageId: held.waMessageId, status: 'MESSAGE_STATUS_READ' as const }
+    await node.client.call('DriveSandbox', { sessionId, ack })
+    await reached(held, 'read')
+    expect(await history(held)).toEqual([
+      ['unknown', 'no_answer'],
+      ['unknown', 'held'],
+      ['failed', 'settled_failed'],
+      ['read', undefined],
+    ])
+    expect(await wire()).toEqual([])
+  })
+
+  it('that may have gone out from a lost node are looked for before they are sent', async () => {
+    await start()
+    const sessionId = await node.startSession()
+    const [gone, missing] = [anOutgoing(), anOutgoing({ onUnknown: 'hold', lookFirst: true })]
+    await node.send(sessionId, gone)
+    await reached(gone, 'delivered')
+    await node.send(sessionId, missing)
+    await reached(missing, 'unknown', 'resending')
+    await reached(missing, 'delivered')
+    expect(await wire()).toEqual([gone.waMessageId, missing.waMessageId])
+  })
+
   it('to a channel are held when it is not known whether they went out: they cannot be found again', async () => {
     await start({ outside: firstSend(async () => ({ outcome: 'unknown', reason: 'no_answer' })) })
     const sessionId = await node.startSession()

@@ -64,6 +64,21 @@ describe('a session', () => {
     return { made, makeClient, most: () => most, running: () => made.filter(({ running }) => running).length }
   }
 
+  it('asks for no pairing code for a number that another session has: that could unlink it', async () => {
+    await start()
+    const phone = '4915111111111'
+    const linked = await node.startSession({ sandbox: { phone, autoPair: true } })
+    await reached('connected')
+    const other = await node.startSession({ name: 'other', sandbox: {} })
+    await reached('qr_pending')
+    const ask = () => node.client.call('RequestPairingCode', { sessionId: other, phone })
+    await expect(ask()).rejects.toMatchObject({ code: 'conflict', reason: 'already_linked' })
+    await node.client.call('StopSession', { sessionId: linked })
+    await expect(ask()).rejects.toMatchObject({ reason: 'already_linked' })
+    await node.client.call('LogoutSession', { sessionId: linked })
+    expect((await ask()).code).toHaveLength(8)
+  })
+
   it.each(['start', 'stop', 'restart'] as const)(
     'is where the last of 50 commands at once puts it: %s',
     async (last) => {

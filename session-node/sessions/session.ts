@@ -120,13 +120,13 @@ export class Session {
     })
   }
 
-  stop(): Promise<void> {
+  stop(reason: 'stopped_by_request' | 'placed_elsewhere' = 'stopped_by_request'): Promise<void> {
     return this.command(async () => {
       await this.state.update({ wanted: 'stopped' })
       await this.supervisor.end()
       // An unlinked session stays one: there is nothing to start again without a new link.
       if (this.record.status === 'logged_out') return
-      await this.state.change({ status: 'stopped' }, 'stopped_by_request')
+      await this.state.change({ status: 'stopped' }, reason)
     })
   }
 

@@ -1,8 +1,9 @@
-import type { NodeSession, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import type { Decision, MessageId, NodeSession, OutgoingMessage, SessionId } from '../../proto/contract.js'
 import { takesMessages } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
+import type { Send } from '../journal/sends.js'
 import type { SessionRecord } from '../journal/session-rows.js'
 import { Session } from './session.js'
 import type { SessionWorld } from './session-world.js'
@@ -99,6 +100,7 @@ export class Sessions implements Service {
     const session = this.get(id)
     const results = await this.world.journal.write(() => messages.map((message) => this.take(session, message)))
     session.dispatcher.wake()
+    if (messages.some(({ lookFirst }) => lookFirst)) session.dispatcher.recheck()
     return results
   }
 
@@ -127,6 +129,43 @@ export class Sessions implements Service {
       else return send.status === 'failed'
       return true
     })
+  }
+
+  /**
+   * A person decides about a message that is held. The same decision again does nothing. Throws `not_found` and
+   * `conflict` (`not_held`).
+   */
+  async resolve(sessionId: SessionId, messageId: MessageId, decision: Decision): Promise<void> {
+    const { journal, sends, outcomes, clock } = this.world
+    const session = this.get(sessionId)
+    await journal.write(() => {
+      const send = sends.find(messageId)
+      if (!send || send.sessionId !== sessionId) {
+        throw new AppError('not_found', 'This node does not know the message.', { reason: 'message_not_found' })
+      }
+      if (send.state !== 'held') {
+        if (isAlready(send, decision)) return
+        throw new AppError('conflict', `The message is not held: it is ${send.status}.`, { reason: 'not_held' })
+      }
+      if (decision === 'resend') outcomes.resendAsked(messageId, clock())
+      else outcomes.settled(messageId, decision)
+    })
+    session.dispatcher.recheck()
+  }
+
+  /**
+   * Throws `not_ready` unless the session waits for a link, and `conflict` (`already_linked`) when another session has
+   * this number: asking for a code could unlink it.
+   */
+  async pairingCode(id: SessionId, phone: string): Promise<string> {
+    const session = this.get(id)
+    const other = this.list().find(({ record }) => record.id !== id && record.paired && record.phone === phone)
+    if (other) {
+      throw new AppError('conflict', 'Another session has this number already. Log it out first.', {
+        reason: 'already_linked',
+      })
+    }
+    return session.pairingCode(phone)
   }
 
   /** One round: fails what waited too long. */
@@ -206,4 +245,10 @@ export class Sessions implements Service {
       await this.failExpired().catch((err: unknown) => this.world.log.error({ err }, 'expiry.failed'))
     }
   }
+}
+
+/** What was asked for is so, or is under way: the answer to the first time got lost. */
+function isAlready(send: Send, decision: Decision): boolean {
+  if (decision === 'resend') return send.resendAsked && send.state !== 'done'
+  return send.state === 'done' && (decision === 'failed') === (send.status === 'failed')
 }
