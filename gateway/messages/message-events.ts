@@ -9,6 +9,7 @@ import type { EventType, NewEvent } from '../events/event.js'
 import type { NodeFile } from '../media/media-repository.js'
 import {
   type Direction,
+  isOpen,
   type Message,
   moved,
   type StatusChange,
@@ -91,10 +92,12 @@ export class MessageBatch {
     for (const message of loaded) this.know(message)
   }
 
-  /** Takes in further rows, and answers with them as this batch knows them. */
-  learn(loaded: readonly Message[]): Message[] {
+  /** What a session has not finished sending: of these rows, and of what this batch knows already. */
+  openOf(sessionId: SessionId, loaded: readonly Message[]): Message[] {
     for (const message of loaded) if (!this.byId.has(message.id)) this.know(message)
-    return loaded.map(({ id }) => this.byId.get(id) as Message)
+    return [...this.byId.values()].filter(
+      (message) => message.sessionId === sessionId && message.direction === 'out' && isOpen(message.status),
+    )
   }
 
   /** New rows, in their order. */

@@ -78,6 +78,11 @@ export function isSettled(status: MessageStatus): boolean {
   return status === 'failed' || isAck(status)
 }
 
+/** Not sent yet, or perhaps not. */
+export function isOpen(status: MessageStatus): boolean {
+  return status === 'pending' || status === 'unknown'
+}
+
 /**
  * Whether news may change a status. Acks only move forward; `failed` is certain, except that WhatsApp knows better: an
  * ack that comes afterwards wins. `pending` to `pending` tells a new reason for waiting.

@@ -10,8 +10,9 @@ import type { Lease } from './node-cursor-repository.js'
 const MOST_PER_TRANSACTION = 500
 /** What may wait in memory; then the node is not read from, and it waits too. */
 const MOST_WAITING = 2_000
-/** Rest between two transactions, in which the next one gathers. */
+/** Rest between two transactions, in which the next one gathers: as long as the last one took, within these. */
 const LINGER_MS = 2
+const MOST_LINGER_MS = 20
 const TRIES_ALONE = 5
 
 export interface EventFollowerOptions {
@@ -93,9 +94,13 @@ export class EventFollower {
         const taken = this.waiting.splice(0, MOST_PER_TRANSACTION)
         // What was stored before the stream broke comes again.
         const fresh = taken.filter(({ position }) => position > this.cursor.position)
+        const began = performance.now()
         await this.store(fresh)
         following.acknowledge(this.cursor.position)
-        if (this.waiting.length < MOST_PER_TRANSACTION) await sleep(LINGER_MS)
+        const tookMs = performance.now() - began
+        if (this.waiting.length < MOST_PER_TRANSACTION) {
+          await sleep(Math.min(MOST_LINGER_MS, Math.max(LINGER_MS, tookMs)))
+        }
       }
     } finally {
       this.ended = true

@@ -129,7 +129,7 @@ export class EventStoring {
   /** What was meant for the number before must not be sent from the new one. */
   private async failForOldNumber(tx: Tx, batch: MessageBatch, event: NodeEvent): Promise<NewEvent[]> {
     const open = await this.options.messages.openOf(tx, event.sessionId)
-    return batch.learn(open).flatMap((message) => {
+    return batch.openOf(event.sessionId, open).flatMap((message) => {
       const next = batch.move(message, { status: 'failed', reason: 'number_changed', at: event.at })
       return next ? [statusEvent(next, event.at)] : []
     })

@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { EventBody, NodeEvent, NodeId, SessionId } from '../../proto/contract.js'
+import type { FollowedEvent, Following, NodeClient } from '../../proto/node-client.js'
+import { waMessageId } from '../../proto/wa-message-id.js'
+import { newId } from '../../runtime/ids.js'
+import { silentLog } from '../../runtime/log.js'
+import { databases, openDatabase } from '../../test/databases.js'
+import { until } from '../../test/until.js'
+import type { Database } from '../db/database.js'
+import { EventRepository } from '../events/event-repository.js'
+import { MediaRepository } from '../media/media-repository.js'
+import { MessageRepository } from '../messages/message-repository.js'
+import type { Session } from '../sessions/session.js'
+import { SessionEvents } from '../sessions/session-events.js'
+import { SessionRepository } from '../sessions/session-repository.js'
+import { DEFAULT_TENANT } from '../tenants/tenant.js'
+import { EventFollower } from './event-follower.js'
+import { EventStoring } from './event-storing.js'
+import { NodeCursorRepository } from './node-cursor-repository.js'
+
+const NODE: NodeId = 'nod_a'
+const CONTACT = { chatId: '49170@c.us', from: '49170@c.us', to: '49151@c.us', mentions: [], sentAt: 1_000 }
+
+describe.each(databases())('storing what a node reports on $name', (target) => {
+  let db: Database
+  let cursors: NodeCursorRepository
+  let events: EventRepository
+  let messages: MessageRepository
+  let media: MediaRepository
+  let storing: EventStoring
+  let session: Session
+  let position: number
+
+  beforeEach(async () => {
+    db = await openDatabase(target)
+    cursors = new NodeCursorRepository(db)
+    events = new EventRepository(db)
+    messages = new RefusingX(db)
+    media = new MediaRepository(db)
+    const sessions = new SessionRepository(db)
+    const clock = Date.now
+    const log = silentLog()
+    storing = new EventStoring({
+      db,
+      cursors,
+      events,
+      messages,
+      media,
+      sessions: new SessionEvents(sessions),
+      clock,
+      log,
+    })
+    session = aSession()
+    await sessions.add(session)
+    position = 0
+  })
+  afterEach(() => db.stop())
+
+  const event = (body: EventBody, sessionId: SessionId = session.id): NodeEvent => ({
+    ...{
+      id: newId('evt'),
+      sessionId,
+      tenantId: DEFAULT_TENANT,
+      epoch: 'e1',
+      position: ++position,
+      at: 1_000 + position,
+    },
+    body,
+  })
+  const received = (waId: string, more: Partial<Extract<EventBody, { kind: 'message_received' }>> = {}) =>
+    event({
+      ...{ kind: 'message_received', waMessageId: waId, ...CONTACT, origin: 'contact' },
+      ...{ content: { type: 'text', text: { body: `body of ${waId}` } } },
+      ...more,
+    })
+  const acquire = async (holder = 'gw_a') => {
+    const taken = await cursors.acquire(NODE, holder, 10_000)
+    if (!taken) throw new Error('The lease is taken')
+    return taken
+  }
+  const store = async (...followed: FollowedEvent[]) => {
+    const { lease, cursor } = await acquire()
+    return storing.store(lease, cursor, followed)
+  }
+  const listed = async () => (await messages.list(DEFAULT_TENANT, {}, { limit: 100, before: undefined })).reverse()
+  const told = async () => (await events.list(DEFAULT_TENANT, 0, 100)).map(({ type, sequence }) => [sequence, type])
+
+  it('makes rows of what came in and of what was typed on the phone, each once', async () => {
+    await store(received('A'), received('A'), received('B', { origin: 'phone', from: '49151@c.us', to: '49170@c.us' }))
+    await store(received('A'), received('B', { origin: 'phone' }), received('B'))
+    expect((await listed()).map(({ message }) => [message.direction, message.origin, message.waMessageId])).toEqual([
+      ['in', 'contact', 'A'],
+      ['out', 'phone', 'B'],
+      ['in', 'contact', 'B'],
+    ])
+    expect(await told()).toEqual([
+      [1, 'message.received'],
+      [2, 'message.sent'],
+      [3, 'message.received'],
+    ])
+  })
+
+  it('reflects edits, deletions and acks within one batch, and tells of reactions', async () => {
+    const same = { waMessageId: 'A', chatId: CONTACT.chatId }
+    await store(
+      received('A'),
+      event({ kind: 'message_edited', ...same, body: 'new words' }),
+      event({ kind: 'message_reaction', ...same, from: CONTACT.from, fromPhone: '49170', emoji: '🎉' }),
+      event({ kind: 'message_deleted', ...same }),
+      received('P', { origin: 'phone' }),
+      event({ kind: 'message_status', waMessageId: 'P', chatId: CONTACT.chatId, status: 'read' }),
+    )
+    const [a, p] = await listed()
+    expect(a?.message).toMatchObject({ content: { text: { body: 'new words' } }, editedAt: 1_002, deletedAt: 1_004 })
+    expect(p?.message).toMatchObject({ status: 'read', readAt: 1_006 })
+    const [, , reaction] = await events.list(DEFAULT_TENANT, 0, 100)
+    expect(reaction?.data).toMatchObject({ messageId: a?.message.id, emoji: '🎉', from: '+49170' })
+  })
+
+  it('fails what was meant for the old number when another is linked', async () => {
+    const id = newId('msg')
+    const content = { type: 'text', text: { body: 'hi' } } as const
+    const queued = { id, waMessageId: waMessageId(id), to: '49170@c.us', content, mentions: [], expiresInMs: 1_000 }
+    const linked = (phone: string) => event({ kind: 'session_status', session: { ...aNodeSession(session), phone } })
+    await store(
+      linked('49151'),
+      event({ kind: 'message_queued', message: { ...queued, origin: 'telegram', onUnknown: 'resend' } }),
+      linked('49152'),
+    )
+    expect((await listed())[0]?.message).toMatchObject({ id, status: 'failed', reason: 'number_changed' })
+    expect((await told()).map(([, type]) => type)).toEqual([
+      'session.connected',
+      'message.queued',
+      'session.connected',
+      'message.failed',
+    ])
+  })
+
+  it('passes over events of sessions that are not on this node', async () => {
+    const { events: stored } = await store(
+      event({ kind: 'message_deleted', waMessageId: 'x', chatId: 'y' }, newId('ses')),
+    )
+    expect(stored).toEqual([])
+    expect((await acquire()).cursor).toEqual({ epoch: 'e1', position: 1 })
+  })
+
+  it('stores nothing for a gateway that another has taken over from', async () => {
+    const { lease, cursor } = await acquire()
+    await db.write((tx) => tx.query('UPDATE node_cursors SET lease_until = 1'))
+    const newer = await acquire('gw_b')
+    expect(newer.lease.fence).toBe(lease.fence + 1)
+    await expect(storing.store(lease, cursor, [received('A')])).rejects.toMatchObject({ reason: 'lease_lost' })
+    expect(await cursors.renew(lease, 10_000, true)).toBe(false)
+    expect(await listed()).toEqual([])
+    expect(await cursors.renew(newer.lease, 10_000, true)).toBe(true)
+  })
+
+  it('passes an event that cannot be stored after five tries, and says so in its place', async () => {
+    const all = [received('A'), received('X'), received('B')]
+    const failures = new Map<string, number>()
+    for (let tries = 1; tries <= 5; tries++) {
+      const { lease, cursor } = await acquire()
+      const client = replaying(all.filter(({ position }) => position > cursor.position))
+      const stopping = new AbortController()
+      const follower = new EventFollower({
+        ...{ storing, lease, cursor, failures, log: silentLog() },
+        onLive: () => undefined,
+        onStored: ({ events: stored }) => stored.at(-1)?.source?.position === 3 && stopping.abort(),
+      })
+      const ran = follower.run(client, stopping.signal)
+      if (tries < 5) await expect(ran).rejects.toThrow()
+      else await ran
+    }
+    const types = (await told()).map(([, type]) => type)
+    expect(types).toEqual(['message.received', 'event.unreadable', 'message.received'])
+    await until('nothing is remembered of it', () => failures.size === 0)
+  })
+
+  it('keeps an event that nobody can read as what it is', async () => {
+    const { body: _, ...rest } = received('A')
+    await store({ ...rest, unreadable: 'a newer kind' }, received('B'))
+    expect((await told()).map(([, type]) => type)).toEqual(['event.unreadable', 'message.received'])
+  })
+})
+
+/** Fails as a database does on what it cannot hold. */
+class RefusingX extends MessageRepository {
+  override async add(...[tx, added]: Parameters<MessageRepository['add']>): Promise<void> {
+    await super.add(tx, added)
+    if (added.some(({ waMessageId }) => waMessageId === 'X')) throw new Error('X does not fit')
+  }
+}
+
+/** A node whose log holds these, and then nothing happens. */
+function replaying(followed: FollowedEvent[]): NodeClient {
+  const follow = (): Following => {
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    async function* items() {
+      yield { kind: 'started' as const, cursor: { epoch: 'e1', position: 0 } }
+      yield { kind: 'batch' as const, events: followed }
+      await ended
+    }
+    return { items: items(), acknowledge: () => undefined, end }
+  }
+  return { follow } as unknown as NodeClient
+}
+
+function aSession(): Session {
+  return {
+    ...{ id: newId('ses'), tenantId: DEFAULT_TENANT, name: 'a', liveName: 'a', engine: 'sandbox', nodeId: NODE },
+    ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
+    ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null, sequence: 0 },
+    ...{ changedAt: new Date(1_000), connectedAt: null, createdAt: new Date(1_000), deletedAt: null },
+  }
+}
+
+function aNodeSession({ id, tenantId, name, engine, pacing }: Session) {
+  return { id, tenantId, name, engine, pacing, status: 'connected' as const, changedAt: 2_000, waiting: 0 }
+}
