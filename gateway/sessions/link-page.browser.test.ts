@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Browser, Page } from 'puppeteer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { getChromium } from '../../session-node/whatsapp/wwebjs/chromium.js'
 import { startTestGateway, type TestGateway } from '../../test/gateway.js'
 import { readQr } from '../../test/qr.js'
 
@@ -12,9 +13,8 @@ describe('the link page in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
     test = await startTestGateway()
-    const executablePath = process.env['CHROMIUM_PATH']
     browser = await puppeteer.launch({
-      ...(executablePath ? { executablePath } : {}),
+      executablePath: getChromium({ chromiumPath: process.env['CHROMIUM_PATH'] }),
       args: ['--no-sandbox', '--disable-background-networking'],
     })
   })
