@@ -252,10 +252,11 @@ describe.each(shapes)('the life of a session over REST, %s', (_, options) => {
     })
   })
 
-  it('deletes a session with its profile', async () => {
+  it('deletes a session with its profile, and unlinks it on the phone', async () => {
     const { id } = await session()
     expect((await network.rest.delete('/sessions/shop')).status).toBe(204)
     expect((await network.rest.get('/sessions/shop')).status).toBe(404)
+    expect((await shop.info()).devices).toBe(0)
     const roots = network.processes.has('main')
       ? [network.dataDir]
       : ['node-1', 'node-2'].map((n) => join(network.dataDir, n))

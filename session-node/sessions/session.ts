@@ -3,7 +3,7 @@ import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
 import type { SessionRecord } from '../journal/session-rows.js'
-import type { WhatsAppClient } from '../whatsapp/whatsapp-client.js'
+import type { Usage, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import { Dispatcher } from './dispatcher.js'
 import { Serial } from './serial.js'
 import { SessionListener } from './session-listener.js'
@@ -64,6 +64,11 @@ export class Session {
   /** It runs, or is to come back by itself. */
   get active(): boolean {
     return this.record.wanted === 'running'
+  }
+
+  /** What its browser took at the last look. */
+  get usage(): Usage | undefined {
+    return this.supervisor.usage
   }
 
   view(): NodeSession {
@@ -134,11 +139,7 @@ export class Session {
     return this.command(
       async () => {
         await this.state.update({ wanted: 'stopped' })
-        const client = this.record.status === 'connected' ? this.supervisor.client : undefined
-        this.supervisor.silence()
-        this.supervisor.discardProfile()
-        if (client) await this.unlink(client)
-        await this.supervisor.end()
+        await this.endLink()
         await this.state.change({ status: 'logged_out', paired: false }, 'logged_out_by_request')
       },
       { always: true },
@@ -149,8 +150,7 @@ export class Session {
     return this.command(
       async () => {
         await this.state.update({ wanted: 'stopped' })
-        this.supervisor.discardProfile()
-        await this.supervisor.end()
+        await this.endLink()
         this.dispatcher.stop()
         const { journal, outcomes, rows, media } = this.world
         const files = rows.mediaOf(this.record.id)
@@ -201,6 +201,15 @@ export class Session {
       }
       if (!this.gone && (always || ticket === this.accepted)) await work()
     })
+  }
+
+  /** At WhatsApp too when the line is up: the phone would go on showing a linked device that is none. */
+  private async endLink(): Promise<void> {
+    const client = this.record.status === 'connected' ? this.supervisor.client : undefined
+    this.supervisor.silence()
+    this.supervisor.discardProfile()
+    if (client) await this.unlink(client)
+    await this.supervisor.end()
   }
 
   private async unlink(client: WhatsAppClient) {
