@@ -28,6 +28,16 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        // What is broken on purpose: the quick rows, or with FAULTS=full (npm run test:faults) all of them, full length.
+        test: {
+          name: 'faults',
+          include: [process.env['FAULTS'] ? 'test/faults/*.fault.test.ts' : 'test/faults/*.quick.fault.test.ts'],
+          globalSetup: ['test/database-server.ts', 'test/faults/report.ts'],
+          fileParallelism: false,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 })

@@ -22,6 +22,8 @@ export type FaultPoint =
   | 'dispatch.journaled'
   /** Node: the page has the message, and the journal does not say so yet. */
   | 'dispatch.sent'
+  /** Node: WhatsApp has the message, and the journal does not say so yet. */
+  | 'ack.heard'
 
 const [wanted, times = '1'] = (process.env['FAULT_POINT'] ?? '').split('#')
 let left = Number(times)

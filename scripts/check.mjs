@@ -10,6 +10,7 @@ const stages = [
   { types: ['npx', ['tsc', '--noEmit']], lint: npm('lint') },
   { 'unit tests': npm('test:unit') },
   { 'end-to-end tests': npm('test:e2e') },
+  { faults: npm('test:faults:quick') },
 ]
 const results = []
 

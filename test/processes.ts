@@ -20,6 +20,7 @@ export interface RunningProcess {
   stop(): Promise<{ code: number | null; ms: number }>
   kill(signal?: NodeJS.Signals): Promise<void>
   signal(signal: NodeJS.Signals): void
+  ended(): boolean
 }
 
 /** The environment that a child starts from: what it needs of ours, and none of our settings. */
@@ -89,6 +90,7 @@ export function startProcess(entry: string, env: Record<string, string>): Runnin
     stop,
     kill,
     signal: (signal) => void child.kill(signal),
+    ended: () => over,
   }
 }
 

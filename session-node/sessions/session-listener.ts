@@ -1,4 +1,5 @@
 import type { QrShown } from '../../proto/contract.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -117,6 +118,7 @@ export class SessionListener {
 
   private async onAck({ kind: _, ...ack }: Told<'ack'>) {
     const { state, dispatcher, world } = this.options
+    faultPoint('ack.heard')
     const id = await world.journal.write(() => world.outcomes.ack(state.record, ack))
     if (id) dispatcher.acked(id)
   }

@@ -1,0 +1,98 @@
+import { randomInt } from 'node:crypto'
+import { expect } from 'vitest'
+import { sleep } from '../../runtime/clock.js'
+import { startDatabaseServer } from '../database-server.js'
+import { emptyMariadb } from '../databases.js'
+import { full, type Row, row, storm } from './row.js'
+
+const ROUNDS = storm ? 20 : full ? 2 : 1
+const MESSAGES = storm ? 10_000 : full ? 2_000 : 500
+const KILLS = storm ? 10 : full ? 4 : 2
+const SESSIONS = 3
+const PER_SECOND = 300
+const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31))
+
+row(
+  'STORM',
+  `kill -9 of everything while ${MESSAGES} messages are accepted and sent, ${ROUNDS} rounds of ${KILLS} kills each`,
+  async (given) => {
+    const told: string[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      // In turn, so that a short run sees one database and a long one both.
+      const mariadb = full && round % 2 === 1
+      told.push(await oneRound(given, seed + round, mariadb))
+    }
+    return `seed ${seed}: ${told.join('; ')}`
+  },
+  { timeoutMs: ROUNDS * 600_000 },
+)
+
+async function oneRound({ rig: make, afterwards }: Row, roundSeed: number, mariadb: boolean): Promise<string> {
+  const random = randomFrom(roundSeed)
+  const server = mariadb ? await startDatabaseServer() : undefined
+  if (server) afterwards(() => server.stop())
+  const rig = await make(server ? { databaseUrl: (await emptyMariadb(server.url)).url } : {})
+  const names = Array.from({ length: SESSIONS }, (_, index) => `s${index + 1}`)
+  for (const name of names) await rig.sandboxSession(name)
+  const stopping = new AbortController()
+  const loads = names.map((session) =>
+    rig.ledger.load({
+      ...{ session, count: Number.POSITIVE_INFINITY, concurrency: 6, perSecond: PER_SECOND / SESSIONS },
+      ...{ rest: () => rig.rest(), signal: stopping.signal },
+    }),
+  )
+  const kills: Record<string, number> = {}
+  const end = Date.now() + 500_000
+  const strike = async (name: string, work: () => Promise<unknown>) => {
+    for (let kill = 0; kill < KILLS && Date.now() < end; kill++) {
+      await sleep(200 + random() * 1_500)
+      await work()
+      kills[name] = (kills[name] ?? 0) + 1
+    }
+  }
+  const again = (name: string) => async () => {
+    await rig.kill(name)
+    rig.spawn(name)
+    // Not waited for until it is up: what comes next may hit it while it starts.
+    await sleep(random() * 3_000)
+  }
+  await Promise.all([
+    strike('gateway', again('gateway-1')),
+    strike('node', again('node-1')),
+    ...(server
+      ? [
+          strike('database', async () => {
+            await server.halt('SIGKILL')
+            await server.resume()
+          }),
+        ]
+      : []),
+  ])
+  // A gateway that found no database at its start may have given up, as it should: its supervisor starts it again.
+  await rig.revive()
+  // Each kill met messages on their way; the rest of them follows.
+  while (rig.ledger.accepted.size < MESSAGES && Date.now() < end) await sleep(50)
+  stopping.abort()
+  await Promise.all(loads)
+  await rig.settled(180_000)
+  const stored = await rig.database.outgoing()
+  const wire = await rig.wire()
+  expect(new Set(wire.map(({ waMessageId }) => waMessageId)).size).toBe(stored.length)
+  expect(wire.length).toBe(stored.length)
+  const looked = await rig.database.rows<{ count: number }>(
+    `SELECT COUNT(*) AS count FROM events WHERE type = 'message.unknown'`,
+  )
+  const struck = Object.entries(kills).map(([name, count]) => `${count} x ${name}`)
+  return `${rig.ledger.accepted.size} accepted, ${stored.length} stored, ${wire.length} lines, 0 lost, 0 twice, ${String(looked[0]?.count)} doubts (${struck.join(', ')})`
+}
+
+/** mulberry32: the same moments for the same seed. */
+function randomFrom(start: number): () => number {
+  let state = start >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
