@@ -6,6 +6,10 @@ import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
 import { healthRoutes } from './health/health-routes.js'
 import { createHttpServer } from './http/http-server.js'
+import { IdempotencyKeyRepository } from './idempotency/idempotency-key-repository.js'
+import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
+import { KeyTrimmer } from './idempotency/key-trimmer.js'
+import { KeyedRequests } from './idempotency/keyed-requests.js'
 import { createMessaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
@@ -67,11 +71,17 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     ...(outside.everyMs === undefined ? {} : { pollMs: outside.everyMs }),
   })
+  const idempotencyRepository = new IdempotencyKeyRepository(db)
+  const idempotencyKeys = new IdempotencyKeys({ db, repository: idempotencyRepository, clock, log })
+  const trimmer = new KeyTrimmer({ db, repository: idempotencyRepository, clock, log })
+  const keyed = new KeyedRequests(idempotencyKeys)
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
     ...{ db, directory, dataDir, clock, log },
     sessionEvents: new SessionEvents(sessionRepository),
+    keys: idempotencyKeys,
+    keyed,
     sessions: () => sessions,
     allowCidrs: config.webhookAllowCidrs,
     publicUrl: () => publicUrl(),
@@ -106,16 +116,16 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     open: [healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [
       // Before the others: `init` and `status` stand where a session's name could.
-      shortSessionRoutes({ sessions, live, images }),
-      sessionRoutes({ sessions, links, publicUrl }),
+      shortSessionRoutes({ sessions, live, images, keyed }),
+      sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
-      sandboxRoutes({ sessions, node: sessionNode }),
+      sandboxRoutes({ sessions, node: sessionNode, keyed }),
       ...messaging.routes,
     ],
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, secrets, keys, adminKey, directory, messaging, reconciler, http)
+  const parts = inOrder(db, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
 
   return {
     start: () => parts.start(),

@@ -10,6 +10,8 @@ import { eventRoutes } from './events/event-routes.js'
 import { Events } from './events/events.js'
 import type { ApiRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
+import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
+import type { KeyedRequests } from './idempotency/keyed-requests.js'
 import { Media } from './media/media.js'
 import { MediaCopier } from './media/media-copier.js'
 import { MediaFiles } from './media/media-files.js'
@@ -35,6 +37,8 @@ export interface MessagingOptions {
   db: Database
   directory: NodeDirectory
   sessionEvents: SessionEvents
+  keys: IdempotencyKeys
+  keyed: KeyedRequests
   /** Built after this, because sessions ask who is present. */
   sessions: () => Pick<Sessions, 'get' | 'find' | 'start'>
   dataDir: string
@@ -52,7 +56,7 @@ export interface Messaging extends Service {
 }
 
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { db, directory, clock, log } = options
+  const { db, directory, keys, keyed, clock, log } = options
   const sessions: Pick<Sessions, 'get' | 'find' | 'start'> = {
     get: (...args) => options.sessions().get(...args),
     find: (...args) => options.sessions().find(...args),
@@ -95,7 +99,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     liveNode: (id) => links.liveNode(id),
   })
   const messages = new Messages({
-    ...{ db, news, directory, sessions, handOver, clock },
+    ...{ db, news, directory, sessions, keys, handOver, clock },
     repository: messageRepository,
     events: eventRepository,
     keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
@@ -118,9 +122,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
     routes: [
       // Before the others: `list` stands where a message's id could.
-      shortMessageRoutes({ messages, views, media, files }),
-      messageRoutes({ messages, views }),
-      mediaRoutes(media, files),
+      shortMessageRoutes({ messages, views, keyed, media, files }),
+      messageRoutes({ messages, views, keyed }),
+      mediaRoutes({ media, files, keyed, keys }),
       eventRoutes(events),
       nodeRoutes(directory, links),
     ],

@@ -1,5 +1,6 @@
 import { counterTable } from './db/counters.js'
 import { eventTable } from './events/event-table.js'
+import { idempotencyKeyTable } from './idempotency/idempotency-key-table.js'
 import { mediaTable } from './media/media-table.js'
 import { messageHistoryTable, messageTable } from './messages/message-table.js'
 import { nodeCursorTable } from './nodes/node-cursor-table.js'
@@ -18,4 +19,5 @@ export const tables = [
   nodeCursorTable,
   mediaTable,
   counterTable,
+  idempotencyKeyTable,
 ]

@@ -10,6 +10,7 @@ import { NodeCursors1790000000009 } from './1790000000009-node-cursors.js'
 import { Media1790000000010 } from './1790000000010-media.js'
 import { Counters1790000000011 } from './1790000000011-counters.js'
 import { FirstCounters1790000000012 } from './1790000000012-first-counters.js'
+import { IdempotencyKeys1790000000013 } from './1790000000013-idempotency-keys.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -25,4 +26,5 @@ export const migrations = [
   Media1790000000010,
   Counters1790000000011,
   FirstCounters1790000000012,
+  IdempotencyKeys1790000000013,
 ]

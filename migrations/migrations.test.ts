@@ -17,6 +17,7 @@ const made = [
   'node_cursors',
   'media',
   'counters',
+  'idempotency_keys',
 ]
 
 const on = (url: string) => new Database({ target: parseDatabaseUrl(url), tables, log: silentLog(), poolSize: 3 })

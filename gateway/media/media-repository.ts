@@ -18,8 +18,12 @@ export interface NodeFile {
 export class MediaRepository {
   constructor(private readonly db: Database) {}
 
-  async add(row: MediaRow): Promise<void> {
-    await this.db.write((tx) => insertRows(tx, mediaTable, [row]))
+  /** `also` in the same transaction. */
+  async add(row: MediaRow, also?: (tx: EntityManager) => Promise<void>): Promise<void> {
+    await this.db.write(async (tx) => {
+      await insertRows(tx, mediaTable, [row])
+      await also?.(tx)
+    })
   }
 
   async addFromNode(tx: EntityManager, files: readonly NodeFile[], now: number): Promise<void> {

@@ -6,6 +6,9 @@ import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { type Form, readMultipart } from '../http/multipart.js'
 import { parse } from '../http/parse.js'
+import { checkSame, type IdempotencyKey } from '../idempotency/idempotency-key.js'
+import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import { mayUse } from '../http/authenticate.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { IncomingFile } from './incoming-file.js'
@@ -17,17 +20,46 @@ import type { MediaRow } from './media-table.js'
 const largest = Math.max(...Object.values(mediaLimits))
 const UploadQuery = z.object({ type: z.enum(mediaTypes).optional() })
 
-export function mediaRoutes(media: Media, files: MediaFiles): ApiRouter {
+export interface MediaRoutesOptions {
+  media: Media
+  files: MediaFiles
+  keyed: KeyedRequests
+  keys: IdempotencyKeys
+}
+
+export function mediaRoutes({ media, files, keyed, keys }: MediaRoutesOptions): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1' })
 
   router.post('/media', allow('messages:send'), async (ctx) => {
+    const key = keyed.keyOf(ctx, '/media')
     const { type } = parse(UploadQuery, ctx.query)
-    const { file } = await readUpload(ctx, files, type)
-    if (!file) throw unreadable('There is no file in the field `file`.')
-    const row = await media.keep({ tenantId: ctx.state.tenantId }, file.target.written, file.filename)
-    ctx.status = 201
-    ctx.set('Location', `/api/v1/media/${row.id}`)
-    ctx.body = presentMedia(row)
+    const read = async () => {
+      const { file } = await readUpload(ctx, files, type)
+      if (!file) throw unreadable('There is no file in the field `file`.')
+      const { filename, target } = file
+      const { written } = target
+      return { written, filename, request: key?.asks({ type, filename, sha256: written.sha256 }) }
+    }
+    const work = async (claim?: Claim) => {
+      const { written, filename, request } = await read()
+      const answered = (row: MediaRow) => {
+        return { status: 201, location: `/api/v1/media/${row.id}`, body: presentMedia(row) }
+      }
+      const row = await media.keep({ tenantId: ctx.state.tenantId }, written, filename, async (tx, made) => {
+        if (claim) await keys.settle(tx, claim, { made: made.id, answer: answered(made) }, request?.fingerprint)
+      })
+      const { status, location, body } = answered(row)
+      ctx.status = status
+      ctx.set('Location', location)
+      ctx.body = body
+    }
+    // The file has to come again, too: only then it is known whether the same is asked.
+    const replay = async (earlier: IdempotencyKey) => {
+      const { written, request } = await read()
+      await files.discard(written)
+      if (request) checkSame(earlier, request)
+    }
+    await keyed.once(ctx, key?.asksLater(), work, { replay, keepsRefusals: false })
   })
 
   router.get('/media/:id', allow('messages:read'), async (ctx) => {

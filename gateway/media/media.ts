@@ -6,6 +6,7 @@ import type { NodeClient } from '../../proto/node-client.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { isId, newId } from '../../runtime/ids.js'
+import type { Tx } from '../db/database.js'
 import { type GuardedClient, toUrlError } from '../http/guarded-client.js'
 import type { MediaId, StoredMedia } from '../messages/message.js'
 import type { MediaSource } from '../messages/message-request.js'
@@ -36,8 +37,13 @@ export class Media {
 
   constructor(private readonly options: MediaOptions) {}
 
-  /** Gives a written file its row and its name. */
-  async keep(owner: Owner, written: WrittenFile, filename: string | undefined): Promise<MediaRow> {
+  /** Gives a written file its row and its name; `also` in the transaction that stores the row. */
+  async keep(
+    owner: Owner,
+    written: WrittenFile,
+    filename: string | undefined,
+    also?: (tx: Tx, row: MediaRow) => Promise<void>,
+  ): Promise<MediaRow> {
     const { repository, files, clock } = this.options
     const id = newId('med')
     await files.keep(id, written)
@@ -57,7 +63,7 @@ export class Media {
       createdAt: new Date(clock()),
       expiresAt: null,
     }
-    await repository.add(row)
+    await repository.add(row, also && ((tx) => also(tx, row)))
     return row
   }
 

@@ -54,6 +54,12 @@ export async function draftMessage(session: Session, request: MessageRequest, co
   }
 }
 
+/** Whether a file has to be fetched or unpacked before the message can be stored. */
+export function needsFetching(request: MessageRequest): boolean {
+  const source = mediaSourceOf(request)
+  return source !== undefined && !('id' in source)
+}
+
 async function contentOf(
   session: Session,
   request: MessageRequest,
@@ -85,7 +91,7 @@ async function contentOf(
       return { type: 'reaction', reaction: { messageId: id, waMessageId, emoji: request.reaction.emoji } }
     }
     default: {
-      const source = mediaSourceOf(request)
+      const source = mediaSourceOf(request) as MediaSource
       const { caption, filename } = source
       const kept = await keepMedia(session, request.type, source)
       const media: StoredMedia = { ...kept, ...(caption ? { caption } : {}), ...(filename ? { filename } : {}) }
@@ -94,9 +100,9 @@ async function contentOf(
   }
 }
 
-function mediaSourceOf(request: MessageRequest): MediaSource {
+function mediaSourceOf(request: MessageRequest): MediaSource | undefined {
   const type = mediaTypes.find((candidate) => candidate === request.type)
-  return (request as unknown as Record<string, MediaSource>)[type ?? ''] as MediaSource
+  return (request as unknown as Record<string, MediaSource | undefined>)[type ?? '']
 }
 
 async function getTarget(session: Session, id: string, { findMessage }: DraftContext): Promise<Message> {

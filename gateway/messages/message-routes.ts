@@ -8,6 +8,9 @@ import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { decodeCursor, page, pageFields } from '../http/pagination.js'
 import { parse } from '../http/parse.js'
+import type { GivenKey, IdempotencyKey } from '../idempotency/idempotency-key.js'
+import type { Claim } from '../idempotency/idempotency-keys.js'
+import { give, type KeyedRequests } from '../idempotency/keyed-requests.js'
 import { isSettled, type Message } from './message.js'
 import { MessageRequest } from './message-request.js'
 import type { MessageViews } from './message-views.js'
@@ -17,6 +20,7 @@ import { preferredWait } from './prefer.js'
 export interface MessageParts {
   messages: Messages
   views: MessageViews
+  keyed: KeyedRequests
 }
 
 const contentTypes = [
@@ -52,19 +56,16 @@ export function callerOf(ctx: ApiContext): Caller {
   return { tenantId: ctx.state.tenantId, key: ctx.state.key }
 }
 
-export function messageRoutes({ messages, views }: MessageParts): ApiRouter {
+export function messageRoutes(parts: MessageParts): ApiRouter {
+  const { messages, views, keyed } = parts
   const router = new Router<ApiState>({ prefix: '/api/v1' })
 
   router.post('/sessions/:session/messages', allow('messages:send'), async (ctx) => {
+    const key = keyed.keyOf(ctx, '/sessions/{session}/messages')
     const request = parse(MessageRequest, await readJson(ctx))
-    const accepted = await messages.accept(callerOf(ctx), ctx.params['session'] ?? '', request)
     const wait = preferredWait(ctx.get('Prefer'))
+    await send(ctx, parts, ctx.params['session'] ?? '', request, { key, asked: request, wait })
     if (wait !== undefined) ctx.set('Preference-Applied', `wait=${wait}`)
-    await answer(
-      ctx,
-      views,
-      wait === undefined ? accepted : await messages.settled(accepted, wait * 1_000, ctx.state.stopping),
-    )
   })
 
   router.get('/messages', allow('messages:read'), async (ctx) => {
@@ -83,14 +84,64 @@ export function messageRoutes({ messages, views }: MessageParts): ApiRouter {
   return router
 }
 
+export interface Sending {
+  key?: GivenKey | undefined
+  /** What the caller wrote, for the key's sake. */
+  asked: unknown
+  claim?: Claim | undefined
+  /** Seconds. */
+  wait: number | undefined
+}
+
+/** Takes a message on, once under its key, and answers when it is stored, or settled. */
+export async function send(
+  ctx: ApiContext,
+  parts: MessageParts,
+  session: string,
+  request: MessageRequest,
+  { key, asked, claim, wait }: Sending,
+): Promise<void> {
+  const { messages, views } = parts
+  const caller = callerOf(ctx)
+  if (!key) return answer(ctx, parts, await messages.accept(caller, session, request), wait)
+  const view = async (message: Message) => ({ ...accepted(message), body: await views.one(message) })
+  const acceptance = await messages.acceptOnce(caller, session, request, { key, asked, claim, answer: view })
+  if ('earlier' in acceptance) return answerAgain(ctx, parts, acceptance.earlier, wait)
+  // The same words that are stored: an equal request is answered with them.
+  if (wait === undefined) return give(ctx, acceptance.answer)
+  return answer(ctx, parts, acceptance.message, wait)
+}
+
+/** What was answered first; who waits gets the message as it is now, because waiting is no part of what was asked. */
+export async function answerAgain(
+  ctx: ApiContext,
+  parts: MessageParts,
+  earlier: IdempotencyKey,
+  wait: number | undefined,
+): Promise<void> {
+  if (wait !== undefined) await answer(ctx, parts, await parts.messages.get(callerOf(ctx), earlier.made ?? ''), wait)
+  parts.keyed.replay(ctx, earlier)
+}
+
+function accepted({ id, status }: Message) {
+  return { status: isSettled(status) ? 200 : 202, location: `/api/v1/messages/${id}` }
+}
+
 /** 200 once it is decided whether the message went out, 202 until then. */
-export async function answer(ctx: ApiContext, views: MessageViews, message: Message): Promise<void> {
-  ctx.status = isSettled(message.status) ? 200 : 202
-  ctx.set('Location', `/api/v1/messages/${message.id}`)
+async function answer(
+  ctx: ApiContext,
+  { messages, views }: MessageParts,
+  stored: Message,
+  wait: number | undefined,
+): Promise<void> {
+  const message = wait === undefined ? stored : await messages.settled(stored, wait * 1_000, ctx.state.stopping)
+  const { status, location } = accepted(message)
+  ctx.status = status
+  ctx.set('Location', location)
   ctx.body = await views.one(message)
 }
 
-export async function listMessages(ctx: ApiContext, { messages, views }: MessageParts) {
+export async function listMessages(ctx: ApiContext, { messages, views }: Pick<MessageParts, 'messages' | 'views'>) {
   const { limit, cursor, chatId, ...filter } = parse(ListQuery, ctx.query)
   const before = cursor === undefined ? undefined : decodeCursor(Position, cursor)[0]
   const rows = await messages.list(

@@ -6,16 +6,18 @@ import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { faultPoint } from '../../runtime/fault-point.js'
 import { isId } from '../../runtime/ids.js'
-import { Coalescer } from '../db/coalescer.js'
 import type { Database, Tx } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
 import { JoinedReads } from '../db/joined-reads.js'
 import { mayUse } from '../http/authenticate.js'
+import { checkSame, type GivenKey, type IdempotencyKey, type StoredAnswer } from '../idempotency/idempotency-key.js'
+import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import { isSettled, type Message, type StatusChange } from './message.js'
+import { MessageAcceptor } from './message-acceptor.js'
 import { MessageBatch, statusEvent } from './message-events.js'
-import { type DraftContext, draftMessage } from './message-draft.js'
+import { type DraftContext, draftMessage, needsFetching } from './message-draft.js'
 import type { MessageNews } from './message-news.js'
 import type { MessageFilter, MessageRepository, Placed } from './message-repository.js'
 import type { MessageRequest } from './message-request.js'
@@ -32,6 +34,7 @@ export interface MessagesOptions {
     /** Deleted ones too: their messages stay. */
     find: (id: SessionId) => Promise<Session | null>
   }
+  keys: IdempotencyKeys
   handOver: { wake: (session: Session) => void; isLive: (nodeId: NodeId) => boolean }
   keepMedia: DraftContext['keepMedia']
   clock: Clock
@@ -43,19 +46,25 @@ export interface Caller {
   key: ApiKey
 }
 
+/** The key that a message is asked under. */
+export interface Under {
+  key: GivenKey
+  /** What is asked, as the caller wrote it. */
+  asked: unknown
+  /** For requests that claimed their key before they took an upload. */
+  claim?: Claim | undefined
+  answer: (message: Message) => Promise<StoredAnswer>
+}
+
+/** A message taken on, and what an equal request will be answered; or, under a key that was used before, that one. */
+export type Acceptance = { message: Message; answer: StoredAnswer } | { earlier: IdempotencyKey }
+
 export class Messages {
   private readonly sessionReads = new JoinedReads<Session>()
-  private readonly acceptor: Coalescer<Message, undefined>
+  private readonly acceptor: MessageAcceptor
 
   constructor(private readonly options: MessagesOptions) {
-    const { db, repository } = options
-    this.acceptor = new Coalescer({
-      db,
-      store: async (tx, messages) => {
-        await repository.add(tx, messages)
-        return messages.map(() => undefined)
-      },
-    })
+    this.acceptor = new MessageAcceptor(options)
   }
 
   /** Resolves once everything accepted is stored. */
@@ -69,6 +78,48 @@ export class Messages {
    */
   async accept(caller: Caller, ref: string, request: MessageRequest): Promise<Message> {
     const session = await this.session(caller, ref)
+    const message = await this.draft(session, request)
+    await this.acceptor.add(message)
+    this.stored(session)
+    return message
+  }
+
+  /**
+   * `accept` under a key, which is stored with the message. Throws `conflict` (`idempotency_in_progress`) and
+   * `unprocessable` (`idempotency_key_reused`), too.
+   */
+  async acceptOnce(caller: Caller, ref: string, request: MessageRequest, under: Under): Promise<Acceptance> {
+    const { keys } = this.options
+    const session = await this.session(caller, ref)
+    // Its file is fetched before it can be stored: by one request only.
+    if (under.claim || !needsFetching(request)) return this.storeOnce(session, request, under)
+    const claim = await keys.claim(under.key.asks(under.asked, session.id))
+    if ('answered' in claim) return { earlier: claim.answered }
+    return keys.hold(claim, () => this.storeOnce(session, request, { ...under, claim }))
+  }
+
+  private async storeOnce(session: Session, request: MessageRequest, under: Under): Promise<Acceptance> {
+    const { key, asked, claim } = under
+    const keyed = key.asks(asked, session.id)
+    const told = (earlier: IdempotencyKey) => {
+      checkSame(earlier, keyed)
+      return { earlier }
+    }
+    const message = await this.draft(session, request).catch(async (error: unknown) => {
+      // What was accepted then is answered now, whatever has become of the session since.
+      const earlier = claim ? null : await this.options.keys.find(key.id)
+      if (!earlier) throw error
+      return told(earlier)
+    })
+    if ('earlier' in message) return message
+    const answer = await under.answer(message)
+    const earlier = await this.acceptor.addOnce(message, { request: keyed, claim, made: message.id, answer })
+    if (earlier) return told(earlier)
+    this.stored(session)
+    return { message, answer }
+  }
+
+  private async draft(session: Session, request: MessageRequest): Promise<Message> {
     if (!takesMessages(session.status)) {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
     }
@@ -77,10 +128,12 @@ export class Messages {
     const message = await draftMessage(session, request, { clock, findMessage, keepMedia })
     // With the node in reach it may have the message a moment after the commit.
     message.offered = this.options.handOver.isLive(session.nodeId)
-    await this.acceptor.add(message)
+    return message
+  }
+
+  private stored(session: Session): void {
     faultPoint('message.stored')
     this.options.handOver.wake(session)
-    return message
   }
 
   /** The message once it is sent, failed or unknown; as it stands when time is up, or when the gateway stops. */
@@ -142,7 +195,7 @@ export class Messages {
   }
 
   /** Throws `not_found`, also for one that this key is not for. */
-  private async session({ tenantId, key }: Caller, ref: string): Promise<Session> {
+  async session({ tenantId, key }: Caller, ref: string): Promise<Session> {
     const { sessions } = this.options
     const session = await this.sessionReads.read(`${tenantId} ${ref}`, () => sessions.get(tenantId, ref))
     // Says "not found" in the words of sessions.

@@ -6,11 +6,14 @@ import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { parse } from '../http/parse.js'
+import { checkSame, type IdempotencyKey } from '../idempotency/idempotency-key.js'
+import type { Claim } from '../idempotency/idempotency-keys.js'
+import type { WrittenFile } from '../media/incoming-file.js'
 import type { Media } from '../media/media.js'
 import { kindOf } from '../media/media-kind.js'
 import type { MediaFiles } from '../media/media-files.js'
 import { readUpload } from '../media/media-routes.js'
-import { answer, callerOf, listMessages, type MessageParts } from './message-routes.js'
+import { answerAgain, callerOf, listMessages, type MessageParts, send } from './message-routes.js'
 import { MessageRequest, type MessageRequestInput, SendMediaRequest, SendTextRequest } from './message-request.js'
 import { preferredWait } from './prefer.js'
 
@@ -22,18 +25,37 @@ export interface ShortMessageParts extends MessageParts {
 }
 
 export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
+  const { keyed, messages, files } = parts
   const router = new Router<ApiState>({ prefix: '/api/v1' })
 
   router.post('/messages/send-text', allow('messages:send'), async (ctx) => {
-    const { session, recipient, message, reference } = parse(SendTextRequest, await readJson(ctx))
-    await send(ctx, parts, session, { to: recipient, type: 'text', text: { body: message }, reference })
+    const key = keyed.keyOf(ctx, '/messages/send-text')
+    const asked = parse(SendTextRequest, await readJson(ctx))
+    const { session, recipient, message, reference } = asked
+    const input: MessageRequestInput = { to: recipient, type: 'text', text: { body: message }, reference }
+    await send(ctx, parts, session, parse(MessageRequest, input), { key, asked, wait: waitOf(ctx) })
   })
 
   router.post('/messages/send-media', allow('messages:send'), async (ctx) => {
-    const { request, kind, id } = await keepMedia(ctx, parts)
-    const { session, recipient, caption, reference } = request
-    const file = { id, ...(caption === undefined ? {} : { caption }) }
-    await send(ctx, parts, session, { to: recipient, type: kind, [kind]: file, reference } as MessageRequestInput)
+    const key = keyed.keyOf(ctx, '/messages/send-media')
+    const wait = waitOf(ctx)
+    const work = async (claim?: Claim) => {
+      const given = await readMedia(ctx, parts)
+      const { session, recipient, caption, reference } = given.request
+      const { kind, id } = await keepMedia(ctx, parts, given)
+      const file = { id, ...(caption === undefined ? {} : { caption }) }
+      const input = { to: recipient, type: kind, [kind]: file, reference } as MessageRequestInput
+      await send(ctx, parts, session, parse(MessageRequest, input), { key, claim, asked: askedOf(given), wait })
+    }
+    // The file has to come again, too: only then it is known whether the same is asked.
+    const replay = async (earlier: IdempotencyKey) => {
+      const given = await readMedia(ctx, parts)
+      if (given.file) await files.discard(given.file)
+      const session = await messages.session(callerOf(ctx), given.request.session)
+      if (key) checkSame(earlier, key.asks(askedOf(given), session.id))
+      await answerAgain(ctx, parts, earlier, wait)
+    }
+    await keyed.once(ctx, key?.asksLater(), work, { replay, keepsRefusals: false })
   })
 
   router.get('/messages/list', allow('messages:read'), async (ctx) => {
@@ -43,35 +65,43 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
   return router
 }
 
-async function send(ctx: ApiContext, { messages, views }: MessageParts, session: string, input: MessageRequestInput) {
-  const accepted = await messages.accept(callerOf(ctx), session, parse(MessageRequest, input))
-  const wait = preferredWait(ctx.get('Prefer')) ?? WAIT_SECONDS
-  await answer(ctx, views, await messages.settled(accepted, wait * 1_000, ctx.state.stopping))
+const waitOf = (ctx: ApiContext) => preferredWait(ctx.get('Prefer')) ?? WAIT_SECONDS
+
+interface GivenMedia {
+  request: SendMediaRequest
+  file?: WrittenFile
+  filename?: string | undefined
 }
 
-/** The file is sent as what it is unless the caller says: a picture as image, a film as video, the rest as document. */
-async function keepMedia(ctx: ApiContext, { media, files }: ShortMessageParts) {
-  const owner = { tenantId: ctx.state.tenantId }
+const askedOf = ({ request, file }: GivenMedia) => ({ ...request, sha256: file?.sha256 })
+
+/** What is asked, with its file if that came along. Throws `unprocessable` when there is neither file nor address. */
+async function readMedia(ctx: ApiContext, { files }: ShortMessageParts): Promise<GivenMedia> {
   if (ctx.request.is('json', '+json')) {
     const request = parse(SendMediaRequest, await readJson(ctx))
-    const { url, type, filename } = request
-    if (url === undefined) throw noFile()
-    const row = await media.keepUrl(owner, type, { url, filename })
-    return { request, kind: type ?? kindOf(row.mimetype), id: row.id }
+    if (request.url === undefined) throw noFile()
+    return { request }
   }
   const { fields, file } = await readUpload(ctx, files)
   const checked = SendMediaRequest.safeParse(fields)
-  if (!file || !checked.success) {
-    if (file) await files.discard(file.target.written)
-    const request = parse(SendMediaRequest, fields)
-    if (request.url === undefined) throw noFile()
-    const row = await media.keepUrl(owner, request.type, { url: request.url, filename: request.filename })
-    return { request, kind: request.type ?? kindOf(row.mimetype), id: row.id }
+  if (checked.success && file) {
+    const { written } = file.target
+    return { request: checked.data, file: written, filename: checked.data.filename ?? file.filename }
   }
-  const request = checked.data
-  const row = await media.keep(owner, file.target.written, request.filename ?? file.filename)
+  if (file) await files.discard(file.target.written)
+  const request = parse(SendMediaRequest, fields)
+  if (request.url === undefined) throw noFile()
+  return { request }
+}
+
+/** The file is sent as what it is unless the caller says: a picture as image, a film as video, the rest as document. */
+async function keepMedia(ctx: ApiContext, { media }: ShortMessageParts, { request, file, filename }: GivenMedia) {
+  const owner = { tenantId: ctx.state.tenantId }
+  const row = file
+    ? await media.keep(owner, file, filename)
+    : await media.keepUrl(owner, request.type, { url: request.url ?? '', filename: request.filename })
   const kind: MediaType = request.type ?? kindOf(row.mimetype)
-  return { request, kind, id: row.id }
+  return { kind, id: row.id }
 }
 
 function noFile(): AppError {

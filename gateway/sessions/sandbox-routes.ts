@@ -6,6 +6,7 @@ import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { parse, parseOptional } from '../http/parse.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import { receivedOf, SandboxDisconnect, SandboxPair, SandboxReceive } from './sandbox-requests.js'
 import type { Session } from './session.js'
 import type { SessionNode } from './session-node.js'
@@ -13,8 +14,14 @@ import { Nothing } from './session-requests.js'
 import { sessionOf } from './session-routes.js'
 import type { Sessions } from './sessions.js'
 
+export interface SandboxRoutesOptions {
+  sessions: Sessions
+  node: SessionNode
+  keyed: KeyedRequests
+}
+
 /** A sandbox session's phone and contacts, for tests of integrators. 501 for sessions that are real. */
-export function sandboxRoutes({ sessions, node }: { sessions: Sessions; node: SessionNode }): ApiRouter {
+export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1/sessions/:session/sandbox' })
   router.use(allow('sessions:write'))
 
@@ -31,19 +38,23 @@ export function sandboxRoutes({ sessions, node }: { sessions: Sessions; node: Se
 
   router.post('/receive', async (ctx) => {
     const session = await sandboxOf(ctx)
-    const { content, file, ...who } = receivedOf(parse(SandboxReceive, await readJson(ctx)))
+    const key = keyed.keyOf(ctx, '/sessions/{session}/sandbox/receive')
+    const asked = parse(SandboxReceive, await readJson(ctx))
+    const { content, file, ...who } = receivedOf(asked)
     const media = mediaOf(content)
-    if (media && file) {
-      const { sha256, size, mimetype } = media
-      await client(session).uploadMedia({ sha256, size, mimetype }, pieces(file))
-    }
-    const { from, fromName = '', chatId = '', replyTo = '' } = who
-    const answer = await client(session).call('DriveSandbox', {
-      sessionId: session.id,
-      receive: { from, fromName, chatId, replyTo, content: contentToProto(content) },
+    await keyed.once(ctx, key?.asks(asked, session.id), async () => {
+      if (media && file) {
+        const { sha256, size, mimetype } = media
+        await client(session).uploadMedia({ sha256, size, mimetype }, pieces(file))
+      }
+      const { from, fromName = '', chatId = '', replyTo = '' } = who
+      const answer = await client(session).call('DriveSandbox', {
+        sessionId: session.id,
+        receive: { from, fromName, chatId, replyTo, content: contentToProto(content) },
+      })
+      ctx.status = 201
+      ctx.body = { waMessageId: answer.waMessageId }
     })
-    ctx.status = 201
-    ctx.body = { waMessageId: answer.waMessageId }
   })
 
   router.post('/logout', async (ctx) => {

@@ -17,10 +17,13 @@ export interface SessionFilter {
 export class SessionRepository {
   constructor(private readonly db: Database) {}
 
-  /** Throws `conflict` when the tenant has a session of this name. */
-  async add(session: Session): Promise<void> {
+  /** Throws `conflict` when the tenant has a session of this name. `also` in the same transaction. */
+  async add(session: Session, also?: (tx: EntityManager) => Promise<void>): Promise<void> {
     try {
-      await this.db.write((tx) => tx.insert(sessionTable, session))
+      await this.db.write(async (tx) => {
+        await tx.insert(sessionTable, session)
+        await also?.(tx)
+      })
     } catch (error) {
       if (!isDuplicate(error)) throw error
       throw new AppError('conflict', `There is a session called '${session.name}' already.`, {

@@ -1,22 +1,29 @@
 import Router from '@koa/router'
+import type { SessionId, TenantId } from '../../proto/contract.js'
 import { phoneDigits } from '../../proto/recipient.js'
 import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { decodeCursor, page } from '../http/pagination.js'
 import { parse, parseOptional } from '../http/parse.js'
+import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import type { LinkTokens } from './link-tokens.js'
 import type { Session } from './session.js'
 import { AfterId, ChangeSession, CreateSession, ListSessions, Nothing, PairingCode } from './session-requests.js'
-import type { Sessions } from './sessions.js'
+import type { NewSession, Sessions } from './sessions.js'
 
 export interface SessionRoutesOptions {
   sessions: Sessions
   links: LinkTokens
+  keyed: KeyedRequests
+  keys: IdempotencyKeys
   /** How others reach the gateway. */
   publicUrl: () => string
 }
 
+/** As long as WhatsApp takes a pairing code. */
+const CODE_MS = 160_000
 const read = allow('sessions:read')
 const write = allow('sessions:write')
 
@@ -28,16 +35,28 @@ export function sessionOf(
   return sessions.get(ctx.state.tenantId, ctx.params['session'] ?? '', ctx.state.key)
 }
 
-export function sessionRoutes({ sessions, links, publicUrl }: SessionRoutesOptions): ApiRouter {
+export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: SessionRoutesOptions): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
 
   router.post('/', write, async (ctx) => {
+    const key = keyed.keyOf(ctx, '/sessions')
     const wanted = parse(CreateSession, await readJson(ctx))
-    const session = await sessions.create(ctx.state.tenantId, wanted)
-    ctx.status = 201
-    ctx.set('Location', `/api/v1/sessions/${session.id}`)
-    ctx.body = sessions.shown(session)
+    await keyed.once(ctx, key?.asks(wanted), async (claim) => {
+      const session = await created(ctx.state.tenantId, wanted, claim)
+      ctx.status = 201
+      ctx.set('Location', `/api/v1/sessions/${session.id}`)
+      ctx.body = sessions.shown(session)
+    })
   })
+
+  async function created(tenantId: TenantId, wanted: NewSession, claim: Claim | undefined): Promise<Session> {
+    // A gateway that died before it could answer has made it already.
+    const made = claim?.made === undefined ? null : await sessions.find(claim.made as SessionId)
+    if (made && made.wanted !== 'deleted') return sessions.begin(made)
+    return sessions.create(tenantId, wanted, async (tx, { id }) => {
+      if (claim) await keys.note(tx, claim, id)
+    })
+  }
 
   router.get('/', read, async (ctx) => {
     const { limit, cursor, status } = parse(ListSessions, ctx.query)
@@ -82,16 +101,24 @@ export function sessionRoutes({ sessions, links, publicUrl }: SessionRoutesOptio
   } satisfies Record<string, (session: Session) => Promise<Session>>
   for (const [name, act] of Object.entries(actions)) {
     router.post(`/:session/${name}`, write, async (ctx) => {
-      parseOptional(Nothing, await readJson(ctx))
-      ctx.body = sessions.shown(await act(await sessionOf(ctx, sessions)))
+      const key = keyed.keyOf(ctx, `/sessions/{session}/${name}`)
+      const asked = parseOptional(Nothing, await readJson(ctx))
+      const session = await sessionOf(ctx, sessions)
+      await keyed.once(ctx, key?.asks(asked, session.id), async () => {
+        ctx.body = sessions.shown(await act(session))
+      })
     })
   }
 
   router.post('/:session/pairing-code', write, async (ctx) => {
+    const key = keyed.keyOf(ctx, '/sessions/{session}/pairing-code')
     const session = await sessionOf(ctx, sessions)
     const { phone } = parse(PairingCode, await readJson(ctx))
     const digits = phoneDigits(phone)
-    ctx.body = { code: await sessions.pairingCode(session, digits), phone: `+${digits}` }
+    const work = async () => {
+      ctx.body = { code: await sessions.pairingCode(session, digits), phone: `+${digits}` }
+    }
+    await keyed.once(ctx, key?.asks({ phone: digits }, session.id), work, { keepMs: CODE_MS })
   })
 
   router.get('/:session/screenshot', write, async (ctx) => {

@@ -54,9 +54,14 @@ export class Sessions {
 
   /**
    * The row stands before anything starts. When the node goes away in between, the session starts once it is back.
-   * Throws `conflict` (`session_exists`) and `unavailable` (`no_node_available`, `no_capacity`).
+   * Throws `conflict` (`session_exists`) and `unavailable` (`no_node_available`, `no_capacity`). `also` in the transaction
+   * that stores the row.
    */
-  async create(tenantId: TenantId, wanted: NewSession): Promise<Session> {
+  async create(
+    tenantId: TenantId,
+    wanted: NewSession,
+    also?: (tx: Tx, session: Session) => Promise<void>,
+  ): Promise<Session> {
     const { repository, directory, clock, log } = this.options
     if (await repository.findLive(tenantId, wanted.name)) {
       throw new AppError('conflict', `There is a session called '${wanted.name}' already.`, {
@@ -88,9 +93,15 @@ export class Sessions {
       createdAt: now,
       deletedAt: null,
     }
-    await repository.add(session)
+    await repository.add(session, also && ((tx) => also(tx, session)))
     log.info({ session: session.id, tenant: tenantId, node: info.id, engine: session.engine }, 'session.created')
-    if (!wanted.start) return session
+    return this.begin(session)
+  }
+
+  /** Starts a session that was just made, if it is wanted running. Does nothing once it has begun. */
+  async begin(session: Session): Promise<Session> {
+    const { repository, log } = this.options
+    if (session.wanted !== 'running' || session.status !== 'created') return session
     try {
       return await this.startNow(session)
     } catch (err) {

@@ -4,6 +4,7 @@ import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { parse, parseOptional } from '../http/parse.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import type { QrImages } from './qr-image.js'
 import { shownQr } from './qr-routes.js'
 import { isSessionId, type Session } from './session.js'
@@ -19,24 +20,33 @@ export function shortSessionRoutes({
   sessions,
   live,
   images,
+  keyed,
 }: {
   sessions: Sessions
   live: SessionLive
   images: QrImages
+  keyed: KeyedRequests
 }): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
 
   router.post('/init', allow('sessions:write'), async (ctx) => {
-    const { session: ref, engine } = parseOptional(InitSession, await readJson(ctx))
+    const given = keyed.keyOf(ctx, '/sessions/init')
+    const asked = parseOptional(InitSession, await readJson(ctx))
+    const { session: ref, engine } = asked
     const { tenantId, key } = ctx.state
-    const known = await sessions.get(tenantId, ref, key).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'not_found' && !isSessionId(ref)) return undefined
-      throw error
-    })
-    const session = known
-      ? await sessions.start(known)
-      : await sessions.create(tenantId, parse(CreateSession, { name: ref, engine }))
-    ctx.body = await withQr(session)
+    const work = async () => {
+      const known = await sessions.get(tenantId, ref, key).catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'not_found' && !isSessionId(ref)) return undefined
+        throw error
+      })
+      const session = known
+        ? await sessions.start(known)
+        : await sessions.create(tenantId, parse(CreateSession, { name: ref, engine }))
+      ctx.body = { session: sessions.shown(session) }
+    }
+    // What is kept under a key is that it was started: QR codes are live only, and none is stored.
+    await keyed.once(ctx, given?.asks(asked), work)
+    ctx.body = await withQr(await sessions.get(tenantId, ref, key))
   })
 
   router.get('/status', allow('sessions:read'), async (ctx) => {
@@ -46,8 +56,12 @@ export function shortSessionRoutes({
 
   // The link stays: `init` brings the session back without a new QR.
   router.post('/disconnect', allow('sessions:write'), async (ctx) => {
-    const { session: ref } = parseOptional(ShortPath, await readJson(ctx))
-    ctx.body = sessions.shown(await sessions.stop(await sessions.get(ctx.state.tenantId, ref, ctx.state.key)))
+    const key = keyed.keyOf(ctx, '/sessions/disconnect')
+    const asked = parseOptional(ShortPath, await readJson(ctx))
+    const session = await sessions.get(ctx.state.tenantId, asked.session, ctx.state.key)
+    await keyed.once(ctx, key?.asks(asked, session.id), async () => {
+      ctx.body = sessions.shown(await sessions.stop(session))
+    })
   })
 
   /** The session with its QR, once there is one; without when it needs none, or is still starting at the limit. */
