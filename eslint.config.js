@@ -11,6 +11,7 @@ const libraries = {
   typeorm: only('typeorm', 'TypeORM belongs to *-table.ts, *-repository.ts, gateway/db/ and migrations/.'),
   telegraf: only('telegraf', 'telegraf belongs to bot/.'),
   grpc: only('@grpc/grpc-js', 'gRPC stays in proto/: use node-client.ts and rpc-server.ts.'),
+  prom: only('prom-client', 'prom-client stays in runtime/metrics.ts: features count in what Metrics gives them.'),
   sqlite: only('better-sqlite3', 'SQLite files are opened in gateway/db/, session-node/journal/ and bot/bot-state.ts.'),
 }
 const folders = {
@@ -61,6 +62,10 @@ export default tseslint.config(
     },
   },
   { files: ['runtime/**/*.ts'], rules: restrict(everything, ['gateway', 'node', 'bot', 'test', 'simulator', 'proto']) },
+  {
+    files: ['runtime/metrics.ts'],
+    rules: restrict(all('prom'), ['gateway', 'node', 'bot', 'test', 'simulator', 'proto']),
+  },
   { files: ['proto/**/*.ts'], rules: restrict(all('grpc'), ['gateway', 'node', 'bot', 'test', 'simulator']) },
   { files: ['gateway/**/*.ts'], rules: restrict(everything, ['node', 'bot', 'test', 'simulator', 'generated']) },
   {

@@ -4,14 +4,17 @@ import { createRpcServer } from '../proto/rpc-server.js'
 import type { Clock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
+import { Metrics } from '../runtime/metrics.js'
 import type { SessionNodeConfig } from './config.js'
 import { EventStreams } from './event-streams.js'
 import { EventLog } from './journal/event-log.js'
 import { Journal } from './journal/journal.js'
+import { JournalNumbers } from './journal/journal-numbers.js'
 import { Retention } from './journal/retention.js'
 import { Sends } from './journal/sends.js'
 import { SessionRows } from './journal/session-rows.js'
 import { MediaFiles } from './media/media-files.js'
+import { addNodeMetrics, restartCounter } from './node-metrics.js'
 import { Pulse } from './pulse.js'
 import { sessionNodeService } from './session-node-service.js'
 import { LaunchGate } from './sessions/launch-gate.js'
@@ -27,6 +30,8 @@ import type { ClientOptions } from './whatsapp/whatsapp-client.js'
 export interface Outside {
   log: Logger
   clock: Clock
+  /** Where it counts; told by whoever made it. */
+  metrics?: Metrics
   /** Makes the client of a session; `usual` is how it is made otherwise. */
   makeClient?: (options: ClientOptions, usual: MakeClient) => ReturnType<MakeClient>
 }
@@ -37,7 +42,8 @@ export interface SessionNode extends Service {
   id(): NodeId
 }
 
-export function createSessionNode(config: SessionNodeConfig, { log, clock, makeClient }: Outside): SessionNode {
+export function createSessionNode(config: SessionNodeConfig, outside: Outside): SessionNode {
+  const { log, clock, makeClient, metrics = new Metrics() } = outside
   const timing = { ...defaultTiming, ...config.timing }
   const journal = new Journal({ dataDir: config.dataDir, nodeId: config.nodeId })
   const events = new EventLog(journal, clock)
@@ -53,9 +59,11 @@ export function createSessionNode(config: SessionNodeConfig, { log, clock, makeC
     gate: new LaunchGate(timing.launchesAtOnce, timing.launchGapMs),
     makeClient: (options: ClientOptions) =>
       makeClient ? makeClient(options, engines.makeClient) : engines.makeClient(options),
+    onRestart: restartCounter(metrics),
   }
   const sessions = new Sessions(world, config)
   const streams = new EventStreams({ events, sessions, qrChanged, heartbeatMs: timing.heartbeatMs, clock, log })
+  addNodeMetrics({ metrics, sessions, numbers: new JournalNumbers(journal), capacity: config.capacity })
   let draining = false
 
   function info(): NodeInfo {

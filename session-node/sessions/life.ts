@@ -2,7 +2,7 @@ import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Reason } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
-import type { ClientEvent, ClientOptions, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
+import type { ClientEvent, ClientOptions, Usage, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import type { LaunchGate } from './launch-gate.js'
 import type { MakeClient } from './session-world.js'
 import type { Timing } from './timing.js'
@@ -26,6 +26,8 @@ export interface LifeOptions {
  */
 export class Life {
   client: WhatsAppClient | undefined
+  /** As of the last probe; undefined before, and without a browser. */
+  usage: Usage | undefined
   private readonly ending = new AbortController()
   private watchdog: NodeJS.Timeout | undefined
   private failedProbes = 0
@@ -106,8 +108,8 @@ export class Life {
     while (!signal.aborted) {
       await sleep(timing.probeMs, signal)
       const { client } = this
-      if (signal.aborted || !client || !isConnected()) continue
-      await this.checkAlive(client)
+      if (signal.aborted || !client) continue
+      if (isConnected()) await this.checkAlive(client)
       if (!signal.aborted) await this.checkMemory(client)
     }
   }
@@ -123,9 +125,12 @@ export class Life {
   }
 
   private async checkMemory(client: WhatsAppClient) {
-    const { memory } = this.options.timing
+    const { timing, isConnected } = this.options
+    const { memory } = timing
     // Unreadable for a browser that is just ending: its probe tells that.
-    const bytes = (await client.memoryBytes?.().catch(() => 0)) ?? 0
+    this.usage = await client.usage?.().catch(() => undefined)
+    if (!isConnected()) return
+    const bytes = this.usage?.memoryBytes ?? 0
     const idle = performance.now() - this.activeAt >= memory.idleMs
     if (bytes <= (idle ? memory.softBytes : memory.hardBytes)) return
     this.hear({ kind: 'died', reason: 'memory_limit', detail: `the browser took ${Math.round(bytes / 2 ** 20)} MiB` })

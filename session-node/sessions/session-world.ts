@@ -1,3 +1,4 @@
+import type { Reason } from '../../proto/reasons.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
 import type { EventLog } from '../journal/event-log.js'
@@ -29,6 +30,8 @@ export interface SessionWorld {
   /** Fires when a QR is shown or taken away. */
   qrChanged: Pulse
   makeClient: MakeClient
+  /** A session died, and comes back by itself. For the metrics. */
+  onRestart: (reason: Reason) => void
   timing: Timing
   clock: Clock
   log: Logger

@@ -161,7 +161,7 @@ describe('a session', () => {
     await node.startSession()
     await reached('connected')
     const [first] = clients.made
-    if (first) first.client.memoryBytes = async () => 2 * 2 ** 30
+    if (first) first.client.usage = async () => ({ memoryBytes: 2 * 2 ** 30, processes: 7 })
     const { position } = await reached('disconnected', 'memory_limit')
     await reached('connected', undefined, position)
   })

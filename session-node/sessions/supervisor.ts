@@ -1,7 +1,7 @@
 import type { Reason } from '../../proto/reasons.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
-import type { ClientEvent, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
+import type { ClientEvent, Usage, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import { Life } from './life.js'
 import { Restarts } from './restarts.js'
 import type { Serial } from './serial.js'
@@ -42,6 +42,11 @@ export class Supervisor {
 
   get alive(): boolean {
     return this.life !== undefined && !this.life.ended
+  }
+
+  /** What its browser took at the last look. */
+  get usage(): Usage | undefined {
+    return this.alive ? this.life?.usage : undefined
   }
 
   /** Somebody asked for it: what happened before does not count. */
@@ -130,6 +135,7 @@ export class Supervisor {
     // Each fifth one is for somebody to look at.
     log[attempt % 5 === 0 ? 'error' : 'warn']({ reason, detail, attempt, waitMs, broken }, 'session.died')
     const told = `${detail} (restart ${attempt} at ${next})`
+    world.onRestart(reason)
     this.tell(state.change({ status: 'disconnected', detail: told }, reason))
     this.tell(serial.run(() => this.endIfOver()))
     this.retryIn(waitMs)

@@ -45,8 +45,14 @@ export interface WhatsAppClient {
   lookBack(since: number): Promise<void>
   /** The main process of the browser, when there is one. */
   readonly pid: number | undefined
-  /** Proportional memory of the browser and all its processes. */
-  memoryBytes?(): Promise<number>
+  /** What the browser and all its processes take, when there is one. */
+  usage?(): Promise<Usage>
+}
+
+export interface Usage {
+  /** Proportional: pages that processes share are counted once. */
+  memoryBytes: number
+  processes: number
 }
 
 export type SendOutcome =

@@ -1,5 +1,6 @@
 import type { Logger } from '../../../runtime/log.js'
 import type { Reason } from '../../../proto/reasons.js'
+import type { Usage } from '../whatsapp-client.js'
 import { within } from './deadline.js'
 import type { Browser, Page } from './library.js'
 import { browserTree, endBrowserTree, mainProcess, pssBytes } from './process-tree.js'
@@ -48,9 +49,10 @@ export class BrowserLife {
     return this.#browser?.connected === true && this.#main !== undefined && exists(this.#main)
   }
 
-  /** Proportional memory of the whole browser. */
-  pssBytes(): Promise<number> {
-    return pssBytes(browserTree(this.userDataDir, this.#group))
+  /** Of the whole browser. */
+  async usage(): Promise<Usage> {
+    const tree = browserTree(this.userDataDir, this.#group)
+    return { memoryBytes: await pssBytes(tree), processes: tree.length }
   }
 
   /** Lets it write what it holds, then ends what is left. Throws `unavailable` when something of it stays. */

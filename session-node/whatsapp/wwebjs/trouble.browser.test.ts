@@ -53,7 +53,9 @@ describe('a session in trouble', () => {
 
   it('takes a picture of the page and knows its memory', async () => {
     expect((await session.client.screenshot()).subarray(1, 4).toString()).toBe('PNG')
-    expect(await session.client.memoryBytes?.()).toBeGreaterThan(20 * 2 ** 20)
+    const { memoryBytes = 0, processes = 0 } = (await session.client.usage?.()) ?? {}
+    expect(memoryBytes).toBeGreaterThan(20 * 2 ** 20)
+    expect(processes).toBeGreaterThan(1)
   })
 
   it('tells the line going down and coming back, and what was sent meanwhile goes out once', async () => {

@@ -2,7 +2,7 @@ import type { OutgoingMessage } from '../../../proto/contract.js'
 import type { Reason } from '../../../proto/reasons.js'
 import { AppError } from '../../../runtime/app-error.js'
 import type { Logger } from '../../../runtime/log.js'
-import type { ClientOptions, Probe, SendOutcome, Trace, WhatsAppClient } from '../whatsapp-client.js'
+import type { ClientOptions, Probe, SendOutcome, Trace, Usage, WhatsAppClient } from '../whatsapp-client.js'
 import { BrowserLife } from './browser-life.js'
 import { getChromium, type BrowserSettings } from './chromium.js'
 import { isTimeout, oneLine, within } from './deadline.js'
@@ -184,8 +184,8 @@ class WwebjsClient implements WhatsAppClient {
     await lookBack(this.#page, this.#receiving, since, this.#log)
   }
 
-  async memoryBytes(): Promise<number> {
-    return this.#browser.pssBytes()
+  async usage(): Promise<Usage> {
+    return this.#browser.usage()
   }
 
   async probe(): Promise<Probe> {
