@@ -43,6 +43,8 @@ export class EventFollower {
     const following = client.follow({ cursor: this.cursor, fence: lease.fence })
     const end = () => following.end()
     signal.addEventListener('abort', end)
+    // It may have fired while the lease was being taken.
+    if (signal.aborted) end()
     const reading = this.read(following).finally(() => {
       this.ended = true
       this.wake()

@@ -142,6 +142,13 @@ describe.each(databases())('following a node on $name', (target) => {
 })
 
 describe('two gateways on MariaDB', () => {
+  it('stops at once while the lease of a node is being taken', async () => {
+    const test = await startTestGateway({ target: { name: 'MariaDB' } })
+    const began = performance.now()
+    await test.stop()
+    expect(performance.now() - began).toBeLessThan(10_000)
+  })
+
   it('share a node: one follows it, what either accepts is sent, and the other takes over', async () => {
     const test = await startTestGateway({ target: { name: 'MariaDB' } })
     const other = createGateway({ ...test.config, port: 0 }, { log: silentLog() })
