@@ -20,7 +20,6 @@ const packages = {
   apk: ['chromium', 'font-liberation', 'font-noto-emoji'],
   dnf: ['chromium', 'liberation-fonts', 'google-noto-emoji-color-fonts'],
 }
-const downloads = 'https://storage.googleapis.com/chrome-for-testing-public/'
 
 /** `{ path }` of a browser that starts, or `{ problem }`: a sentence that tells what to do. */
 export async function ensureBrowser() {
@@ -69,20 +68,30 @@ async function starts(path) {
 }
 
 async function canDownload() {
+  // Puppeteer knows where its builds are; nothing of the build is fetched here.
+  const { getDownloadUrl, detectBrowserPlatform, Browser } = requireOfLibrary()('@puppeteer/browsers')
+  const platform = detectBrowserPlatform()
+  if (!platform) return false
+  const where = new URL('/', getDownloadUrl(Browser.CHROME, platform, '0'))
   // Chrome for Testing has no build for ARM on Linux.
   if (process.arch !== 'x64') return false
   try {
-    const answer = await fetch(downloads, { method: 'HEAD', signal: AbortSignal.timeout(5_000) })
+    const answer = await fetch(where, { method: 'HEAD', signal: AbortSignal.timeout(5_000) })
     return answer.status < 500
   } catch {
     return false
   }
 }
 
+/** Resolves what puppeteer itself uses, wherever npm put it. */
+function requireOfLibrary() {
+  const fromLibrary = createRequire(createRequire(import.meta.url).resolve('whatsapp-web.js'))
+  return createRequire(fromLibrary.resolve('puppeteer'))
+}
+
 async function download() {
   if (!(await canDownload())) return undefined
-  const requireFromLibrary = createRequire(createRequire(import.meta.url).resolve('whatsapp-web.js'))
-  const cli = join(requireFromLibrary.resolve('puppeteer'), '..', 'node', 'cli.js')
+  const cli = join(requireOfLibrary().resolve('puppeteer'), '..', 'node', 'cli.js')
   const dependencies = isRoot && packageManager === 'apt-get' ? ['--install-deps'] : []
   return step("no Chromium on this machine: puppeteer's own download", async () => {
     const { ok } = await run(process.execPath, [cli, 'browsers', 'install', 'chrome', ...dependencies], {
