@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config'
+import { findChromium } from './session-node/whatsapp/wwebjs/chromium.js'
+
+/** The browser that sessions use, for tests of the simulator, which knows nothing of us. */
+const chromium = findChromium({ chromiumPath: process.env['CHROMIUM_PATH'] })
 
 export default defineConfig({
   test: {
@@ -22,6 +26,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
           exclude: ['node_modules', 'dist'],
+          env: chromium ? { CHROMIUM_PATH: chromium } : {},
           globalSetup: ['test/database-server.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
