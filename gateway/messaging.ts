@@ -17,6 +17,8 @@ import { MediaCopier } from './media/media-copier.js'
 import { MediaFiles } from './media/media-files.js'
 import { MediaRepository } from './media/media-repository.js'
 import { mediaRoutes } from './media/media-routes.js'
+import { decisionRoutes } from './messages/decision-routes.js'
+import { MessageDecisions } from './messages/message-decisions.js'
 import { MessageNews } from './messages/message-news.js'
 import { MessageRepository } from './messages/message-repository.js'
 import { messageRoutes } from './messages/message-routes.js'
@@ -25,6 +27,7 @@ import { Messages } from './messages/messages.js'
 import { shortMessageRoutes } from './messages/short-message-routes.js'
 import { EventStoring } from './nodes/event-storing.js'
 import { HandOver } from './nodes/hand-over.js'
+import { LostNodes } from './nodes/lost-nodes.js'
 import { NodeCursorRepository } from './nodes/node-cursor-repository.js'
 import { NodeLinks } from './nodes/node-links.js'
 import type { NodePresence } from './nodes/node-presence.js'
@@ -40,7 +43,7 @@ export interface MessagingOptions {
   keys: IdempotencyKeys
   keyed: KeyedRequests
   /** Built after this, because sessions ask who is present. */
-  sessions: () => Pick<Sessions, 'get' | 'find' | 'start'>
+  sessions: () => Pick<Sessions, 'get' | 'find' | 'start' | 'deleted'>
   dataDir: string
   allowCidrs: readonly string[]
   publicUrl: () => string
@@ -104,6 +107,20 @@ export function createMessaging(options: MessagingOptions): Messaging {
     events: eventRepository,
     keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
   })
+  const decisions = new MessageDecisions({
+    ...{ db, news, directory, clock },
+    repository: messageRepository,
+    events: eventRepository,
+    findSession: sessions.find,
+    wake: (session) => handOver.wake(session),
+  })
+  const lostNodes = new LostNodes({
+    ...{ db, cursors, news, directory, clock, log },
+    sessions: options.sessionEvents,
+    messages: messageRepository,
+    events: eventRepository,
+    finishDeleting: (session) => options.sessions().deleted(session),
+  })
   const views = new MessageViews({
     findSession: sessions.find,
     isNodePresent: (id) => directory.find(id)?.reachable ?? false,
@@ -125,8 +142,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
       shortMessageRoutes({ messages, views, keyed, media, files }),
       messageRoutes({ messages, views, keyed }),
       mediaRoutes({ media, files, keyed, keys }),
+      decisionRoutes({ messages, decisions, views }),
       eventRoutes(events),
-      nodeRoutes(directory, links),
+      nodeRoutes({ directory, presence: links, lostNodes }),
     ],
   }
 }

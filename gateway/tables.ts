@@ -3,6 +3,7 @@ import { eventTable } from './events/event-table.js'
 import { idempotencyKeyTable } from './idempotency/idempotency-key-table.js'
 import { mediaTable } from './media/media-table.js'
 import { messageHistoryTable, messageTable } from './messages/message-table.js'
+import { lostNodeTable } from './nodes/lost-node-table.js'
 import { nodeCursorTable } from './nodes/node-cursor-table.js'
 import { sessionTable } from './sessions/session-table.js'
 import { apiKeyTable } from './tenants/api-key-table.js'
@@ -17,6 +18,7 @@ export const tables = [
   messageHistoryTable,
   eventTable,
   nodeCursorTable,
+  lostNodeTable,
   mediaTable,
   counterTable,
   idempotencyKeyTable,

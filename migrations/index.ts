@@ -11,6 +11,7 @@ import { Media1790000000010 } from './1790000000010-media.js'
 import { Counters1790000000011 } from './1790000000011-counters.js'
 import { FirstCounters1790000000012 } from './1790000000012-first-counters.js'
 import { IdempotencyKeys1790000000013 } from './1790000000013-idempotency-keys.js'
+import { LostNodes1790000000014 } from './1790000000014-lost-nodes.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -27,4 +28,5 @@ export const migrations = [
   Counters1790000000011,
   FirstCounters1790000000012,
   IdempotencyKeys1790000000013,
+  LostNodes1790000000014,
 ]

@@ -17,6 +17,7 @@ const made = [
   'node_cursors',
   'media',
   'counters',
+  'lost_nodes',
   'idempotency_keys',
 ]
 

@@ -1,6 +1,13 @@
 /** The public shape of a message. Fields are added here on purpose, never by accident. */
 import { explain } from '../../proto/reasons.js'
-import { type Message, type StatusChange, type StoredContent, type StoredMedia, storedMediaOf } from './message.js'
+import {
+  type Message,
+  type StatusChange,
+  type StoredContent,
+  type StoredMedia,
+  storedMediaOf,
+  waitsForPerson,
+} from './message.js'
 import { shownChat } from '../../proto/recipient.js'
 
 export interface PresentContext {
@@ -70,8 +77,8 @@ function waitingFor(message: Message, { nodePresent }: PresentContext) {
     return { reason: reason ?? (nodePresent ? 'waiting_to_send' : 'node_unreachable'), error, nextAction: 'send' }
   }
   if (status === 'unknown') {
-    const held = reason === 'held'
-    return { reason: reason ?? 'outcome_unknown', error, nextAction: held ? 'decide' : 'reconcile' }
+    const nextAction = waitsForPerson(message) ? 'decide' : 'reconcile'
+    return { reason: reason ?? 'outcome_unknown', error, nextAction }
   }
   return { reason, error, nextAction: undefined }
 }

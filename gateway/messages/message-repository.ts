@@ -206,6 +206,7 @@ const changeable = [
   'playedAt',
   'editedAt',
   'deletedAt',
+  'expiresAt',
 ] as const satisfies (keyof MessageRow)[]
 
 function plain(value: unknown): unknown {

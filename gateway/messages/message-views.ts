@@ -48,7 +48,8 @@ export class MessageViews {
 
   private async session(id: SessionId): Promise<Pick<Session, 'name' | 'nodeId'>> {
     const known = this.sessions.get(id)
-    if (known) return known
+    // A session whose node is lost moves to another one.
+    if (known && this.options.isNodePresent(known.nodeId)) return known
     const found = await this.options.findSession(id)
     const kept = { name: found?.name ?? '', nodeId: found?.nodeId ?? ('' as NodeId) }
     if (this.sessions.size >= MOST_KEPT) this.sessions.clear()

@@ -83,6 +83,11 @@ export function isOpen(status: MessageStatus): boolean {
   return status === 'pending' || status === 'unknown'
 }
 
+/** Nobody but a person can tell what is to become of it. */
+export function waitsForPerson({ status, reason }: Pick<Message, 'status' | 'reason'>): boolean {
+  return status === 'unknown' && (reason === 'held' || reason === 'node_lost')
+}
+
 /**
  * Whether news may change a status. Acks only move forward; `failed` is certain, except that WhatsApp knows better: an
  * ack that comes afterwards wins. `pending` to `pending` tells a new reason for waiting.

@@ -85,7 +85,8 @@ export class EventStoring {
     const mine = followed.filter((event) => {
       const session = known.get(event.sessionId)
       // A session that was never ours, or moved away: its node will learn so when it is next told to stop.
-      const ours = session?.tenantId === event.tenantId && session.nodeId === lease.nodeId
+      const here = session?.nodeId === lease.nodeId || isAck(event)
+      const ours = session?.tenantId === event.tenantId && here
       if (!ours) log.warn({ node: lease.nodeId, session: event.sessionId, event: event.id }, 'event.of_no_session')
       return ours
     })
@@ -134,6 +135,16 @@ export class EventStoring {
       return next ? [statusEvent(next, event.at)] : []
     })
   }
+}
+
+/** A node that was given up and came back may still tell that a message arrived. */
+function isAck(event: FollowedEvent): boolean {
+  return (
+    'body' in event &&
+    event.body.kind === 'message_status' &&
+    event.body.messageId !== undefined &&
+    ['sent', 'delivered', 'read', 'played'].includes(event.body.status)
+  )
 }
 
 function sessionData({ session }: Extract<EventBody, { kind: 'session_status' }>) {

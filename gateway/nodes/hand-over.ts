@@ -83,7 +83,7 @@ export class HandOver implements Service {
       const session = await sessions.find(id)
       if (!session || session.wanted === 'deleted')
         await this.failWaiting(await messages.awaiting(id, MOST_MESSAGES), 'session_deleted', () => true)
-      else if (this.isLive(session.nodeId)) this.wake(session)
+      else if (this.isLive(session.nodeId) && wasLinked(session)) this.wake(session)
       else {
         // The node cannot have these, so that nobody else will tell that their time is up.
         const waiting = await messages.unofferedExpired(id, clock(), MOST_MESSAGES)
@@ -120,7 +120,7 @@ export class HandOver implements Service {
     if (waiting.length === 0) return false
     const session = await sessions.find(sessionId)
     const node = session && this.options.liveNode(session.nodeId)
-    if (!session || !node || session.wanted === 'deleted') return false
+    if (!session || !node || session.wanted === 'deleted' || !wasLinked(session)) return false
 
     const batch = withinBytes(waiting, MOST_BYTES)
     // Accepted while the node was away: from here on it may have them.
@@ -182,7 +182,16 @@ function toOutgoing(message: Message, now: number): OutgoingMessage {
     expiresInMs: Math.max(1, (expiresAt ?? now) - now),
     origin,
     onUnknown,
+    ...(message.status === 'unknown' ? { lookFirst: true } : {}),
   }
+}
+
+/**
+ * Since it is on its node. A node that never had the number linked could not tell that it is another one now, and would
+ * send from it what was meant for the one before.
+ */
+function wasLinked({ connectedAt }: Session): boolean {
+  return connectedAt !== null
 }
 
 /** As many of the oldest as fit, and one in any case. */

@@ -73,8 +73,17 @@ export class NodeCursorRepository {
     return ago === null ? null : Number(ago)
   }
 
+  exists(nodeId: NodeId): Promise<boolean> {
+    return this.db.read((reader) => reader.existsBy(nodeCursorTable, { nodeId }))
+  }
+
+  /** Whoever holds the lease has lost it. */
+  async revoke(tx: EntityManager, nodeId: NodeId): Promise<void> {
+    await tx.update(nodeCursorTable, { nodeId }, { holder: null, leaseUntil: null, fence: () => 'fence + 1' })
+  }
+
   private async ensure(nodeId: NodeId): Promise<void> {
-    if (await this.db.read((reader) => reader.existsBy(nodeCursorTable, { nodeId }))) return
+    if (await this.exists(nodeId)) return
     const row = { nodeId, epoch: '', position: 0, fence: 0, holder: null, leaseUntil: null, heardAt: null }
     await this.db
       .write((tx) => tx.insert(nodeCursorTable, row))

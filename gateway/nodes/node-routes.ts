@@ -1,15 +1,35 @@
 /** Session nodes, as operators see them. */
 import Router from '@koa/router'
+import type { NodeId } from '../../proto/contract.js'
 import type { KnownNode, NodeDirectory } from '../../proto/node-directory.js'
 import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
+import type { LostNodes } from './lost-nodes.js'
 import type { NodePresence } from './node-presence.js'
 
-export function nodeRoutes(directory: Pick<NodeDirectory, 'nodes'>, presence: NodePresence): ApiRouter {
+export interface NodeParts {
+  directory: Pick<NodeDirectory, 'nodes'>
+  presence: NodePresence
+  lostNodes: Pick<LostNodes, 'declare' | 'list'>
+}
+
+export function nodeRoutes({ directory, presence, lostNodes }: NodeParts): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1' })
-  router.get('/nodes', allow('admin'), (ctx) => {
-    ctx.body = { data: directory.nodes().map((node) => presentNode(node, presence)) }
+
+  router.get('/nodes', allow('admin'), async (ctx) => {
+    const lost = await lostNodes.list()
+    const nodes = directory.nodes()
+    const shown = nodes.map((node) => ({ ...presentNode(node, presence), ...lostAt(lost, node.info?.id) }))
+    const here = new Set(nodes.map(({ info }) => info?.id))
+    const gone = [...lost.keys()].filter((id) => !here.has(id))
+    ctx.body = { data: [...shown, ...gone.map((id) => ({ id, reachable: false, ...lostAt(lost, id) }))] }
   })
+
+  router.delete('/nodes/:id', allow('admin'), async (ctx) => {
+    await lostNodes.declare((ctx.params['id'] ?? '') as NodeId)
+    ctx.status = 204
+  })
+
   return router
 }
 
@@ -29,4 +49,9 @@ function presentNode({ target, reachable, info }: KnownNode, presence: NodePrese
     ...(browserProblem === undefined ? {} : { browserProblem }),
     ...(heardAt === undefined ? {} : { lastHeardAt: new Date(heardAt).toISOString() }),
   }
+}
+
+function lostAt(lost: ReadonlyMap<NodeId, number>, id: NodeId | undefined) {
+  const at = id && lost.get(id)
+  return at ? { lostAt: new Date(at).toISOString() } : {}
 }

@@ -1,6 +1,6 @@
 import type { NodeEvent, NodeId, NodeSession, SessionId } from '../../proto/contract.js'
 import type { Tx } from '../db/database.js'
-import type { Session, Wanted } from './session.js'
+import { NO_NODE, type Session, type Wanted } from './session.js'
 import type { SessionRepository } from './session-repository.js'
 
 export interface AppliedSessionEvent {
@@ -39,6 +39,17 @@ export class SessionEvents {
   /** Those that a node has, deleted ones not. */
   idsOn(tx: Tx, nodeId: NodeId): Promise<SessionId[]> {
     return this.repository.idsOn(tx, nodeId)
+  }
+
+  /** Its node was given up: it has to be linked anew, on any node. */
+  lose(tx: Tx, id: SessionId, at: number): Promise<void> {
+    const status = { status: 'logged_out', reason: 'node_lost', detail: null, wanted: 'logged_out' } as const
+    return this.repository.update(tx, id, {
+      ...status,
+      nodeId: NO_NODE,
+      connectedAt: null,
+      changedAt: new Date(at),
+    })
   }
 
   /** The next `count` sequence numbers of a session: the first of them; undefined when there is no such session. */

@@ -1,15 +1,18 @@
 import type { NodeId, NodeSession, Pacing, SessionId } from '../../proto/contract.js'
 import { required, sessionFromProto } from '../../proto/mapping.js'
+import { explain } from '../../proto/reasons.js'
 import type { NodeClient } from '../../proto/node-client.js'
 import type { NodeDirectory } from '../../proto/node-directory.js'
 import { AppError } from '../../runtime/app-error.js'
-import type { Session } from './session.js'
+import { NO_NODE, type Session } from './session.js'
 
 /** What a session's node is asked to do with it. All throw `unavailable` or `timeout` when it does not answer. */
 export class SessionNode {
   constructor(private readonly directory: Pick<NodeDirectory, 'get'>) {}
 
+  /** Throws `not_ready` (`node_lost`) for a session that has no node. */
   client(nodeId: NodeId): NodeClient {
+    if (nodeId === NO_NODE) throw new AppError('not_ready', explain('node_lost'), { reason: 'node_lost' })
     return this.directory.get(nodeId)
   }
 

@@ -1,5 +1,5 @@
 import { explain } from '../../proto/reasons.js'
-import { shownStatus, type Session } from './session.js'
+import { NO_NODE, shownStatus, type Session } from './session.js'
 
 /** The public shape of a session. Fields are added here on purpose, never by accident. */
 export interface ShownSession {
@@ -12,7 +12,7 @@ export interface ShownSession {
   phone?: string
   lid?: string
   pushName?: string
-  node: string
+  node?: string
   pacing: Session['pacing']
   sandbox?: NonNullable<Session['sandbox']>
   metadata?: Record<string, string>
@@ -33,7 +33,7 @@ export function presentSession(session: Session, nodeIsSilent: boolean): ShownSe
     ...(session.phone === null ? {} : { phone: `+${session.phone}` }),
     ...(session.lid === null ? {} : { lid: session.lid }),
     ...(session.pushName === null ? {} : { pushName: session.pushName }),
-    node: session.nodeId,
+    ...(session.nodeId === NO_NODE ? {} : { node: session.nodeId }),
     pacing: session.pacing,
     ...(session.sandbox === null ? {} : { sandbox: session.sandbox }),
     ...(session.metadata === null ? {} : { metadata: session.metadata }),

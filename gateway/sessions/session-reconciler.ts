@@ -91,7 +91,7 @@ export class SessionReconciler implements Service {
     }
     if (row.nodeId === nodeId || !liveStatuses.includes(known.status)) return
     this.options.log.warn({ session: known.id, node: nodeId, placedOn: row.nodeId }, 'session.stray_stopped')
-    await client.call('StopSession', { sessionId: known.id })
+    await client.call('StopSession', { sessionId: known.id, placedElsewhere: true })
   }
 
   private async rounds(signal: AbortSignal): Promise<void> {

@@ -12,6 +12,9 @@ import { isId } from '../../runtime/ids.js'
 /** What was asked for last. The node, and the reconciler when the node was away, make it so. */
 export type Wanted = 'running' | 'stopped' | 'logged_out' | 'deleted'
 
+/** Where a session is whose node was given up, until it is started again. */
+export const NO_NODE = '' as NodeId
+
 export interface Session {
   id: SessionId
   tenantId: TenantId
@@ -47,7 +50,10 @@ export const liveStatuses: readonly SessionStatus[] = ['starting', 'qr_pending',
 export const SILENCE_MS = 10_000
 
 /** What is true now: without its node, a session that should run reads `disconnected`. */
-export function shownStatus(session: Session, nodeIsSilent: boolean): Pick<Session, 'status' | 'reason' | 'detail'> {
+export function shownStatus(
+  session: Pick<Session, 'wanted' | 'status' | 'reason' | 'detail'>,
+  nodeIsSilent: boolean,
+): Pick<Session, 'status' | 'reason' | 'detail'> {
   const { wanted, status, reason, detail } = session
   if (wanted === 'deleted') return { status: 'stopped', reason: 'deleting', detail: null }
   if (nodeIsSilent && (liveStatuses.includes(status) || (status === 'created' && wanted === 'running'))) {

@@ -17,7 +17,7 @@ import type { Database, Tx } from '../db/database.js'
 import { mayUse } from '../http/authenticate.js'
 import type { NodePresence } from '../nodes/node-presence.js'
 import type { ApiKey } from '../tenants/api-key.js'
-import { defaultPacing, type Session, SILENCE_MS } from './session.js'
+import { defaultPacing, NO_NODE, type Session, SILENCE_MS } from './session.js'
 import { statusOf } from './session-events.js'
 import { isNodeAway, type SessionNode } from './session-node.js'
 import { presentSession, type ShownSession } from './session-presenter.js'
@@ -177,7 +177,7 @@ export class Sessions {
     const { repository, node, log } = this.options
     await repository.wantDeleted(session.id)
     try {
-      await node.delete(session)
+      if (session.nodeId !== NO_NODE) await node.delete(session)
     } catch (err) {
       if (!isNodeAway(err)) throw err
       log.warn({ err, session: session.id }, 'session.delete_delayed')
@@ -226,16 +226,31 @@ export class Sessions {
     return presentSession(session, this.isSilent(session.nodeId))
   }
 
-  private async startNow(session: Session, options: { restart?: boolean } = {}): Promise<Session> {
+  private async startNow(wanted: Session, options: { restart?: boolean } = {}): Promise<Session> {
+    const session = wanted.nodeId === NO_NODE ? await this.placeAnew(wanted) : wanted
     const told = await this.options.node.start(session, options)
     // The row follows the events; this is for who asks in the moment until they have come.
     await this.options.repository.updateStatus(session.id, session.changedAt, statusOf(told))
     return this.reread(session)
   }
 
+  /** On another node than the one that was given up. */
+  private async placeAnew(session: Session): Promise<Session> {
+    const { db, repository, directory, log } = this.options
+    const { info } = directory.pick(session.engine)
+    await db.write(async (tx) => {
+      const newest = await repository.findIn(tx, session.id)
+      if (newest?.nodeId === NO_NODE) await repository.update(tx, session.id, { nodeId: info.id })
+    })
+    log.info({ session: session.id, node: info.id }, 'session.placed_anew')
+    return this.reread(session)
+  }
+
   private async end(session: Session, wanted: 'stopped' | 'logged_out'): Promise<Session> {
     const { node, repository, clock } = this.options
     refuseDeleting(session)
+    // Its node was given up: nothing runs, and it is logged out already.
+    if (session.nodeId === NO_NODE) return session
     // Asked first and recorded after: when the node is away nothing changes, and the caller is told so.
     const told = await (wanted === 'stopped' ? node.stop(session) : node.logout(session))
     await this.want(session, wanted)

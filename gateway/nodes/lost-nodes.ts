@@ -1,0 +1,110 @@
+/** Nodes that are gone for good, with all that was on their disks. */
+import type { NodeId, SessionId } from '../../proto/contract.js'
+import { explain } from '../../proto/reasons.js'
+import type { NodeDirectory } from '../../proto/node-directory.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { Clock } from '../../runtime/clock.js'
+import { newId } from '../../runtime/ids.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Database, Tx } from '../db/database.js'
+import type { EventRepository } from '../events/event-repository.js'
+import type { NewEvent } from '../events/event.js'
+import type { Message } from '../messages/message.js'
+import { MessageBatch, statusEvent } from '../messages/message-events.js'
+import type { MessageNews } from '../messages/message-news.js'
+import type { MessageRepository } from '../messages/message-repository.js'
+import { type Session, SILENCE_MS } from '../sessions/session.js'
+import type { SessionEvents } from '../sessions/session-events.js'
+import { lostNodeTable } from './lost-node-table.js'
+import type { NodeCursorRepository } from './node-cursor-repository.js'
+
+export interface LostNodesOptions {
+  db: Database
+  cursors: NodeCursorRepository
+  sessions: SessionEvents
+  messages: MessageRepository
+  events: EventRepository
+  news: MessageNews
+  directory: Pick<NodeDirectory, 'find'>
+  /** The node that was to forget the session is gone, and so is what it had of it. */
+  finishDeleting: (session: Session) => Promise<void>
+  clock: Clock
+  log: Logger
+}
+
+export class LostNodes {
+  constructor(private readonly options: LostNodesOptions) {}
+
+  /**
+   * Gives a node up: its sessions have to be linked anew, on any node, and what it had taken on and not finished is for a
+   * person to decide. May be repeated after it was interrupted. Throws `not_found`, and `conflict` (`node_reachable`).
+   */
+  async declare(nodeId: NodeId): Promise<void> {
+    const { db, cursors, sessions, directory, log } = this.options
+    const heardAgoMs = await cursors.heardAgoMs(nodeId)
+    if (directory.find(nodeId)?.reachable || (heardAgoMs !== null && heardAgoMs < SILENCE_MS)) {
+      throw new AppError('conflict', 'The session node answers, or did a moment ago: it is not lost.', {
+        reason: 'node_reachable',
+      })
+    }
+    const ids = await db.read((reader) => sessions.idsOn(reader, nodeId))
+    if (heardAgoMs === null && ids.length === 0 && !(await cursors.exists(nodeId))) {
+      throw new AppError('not_found', 'There is no such session node.', { reason: 'node_not_found' })
+    }
+    await db.write((tx) => this.mark(tx, nodeId))
+    // One by one: a node may have many, and what is done stays done.
+    for (const id of ids) await this.release(nodeId, id)
+    log.warn({ node: nodeId, sessions: ids.length }, 'node.lost')
+  }
+
+  /** Those that were given up, with the time. */
+  async list(): Promise<Map<NodeId, number>> {
+    const rows = await this.options.db.read((reader) => reader.find(lostNodeTable))
+    return new Map(rows.map(({ nodeId, lostAt }) => [nodeId, lostAt]))
+  }
+
+  private async mark(tx: Tx, nodeId: NodeId): Promise<void> {
+    await tx.delete(lostNodeTable, { nodeId })
+    await tx.insert(lostNodeTable, { nodeId, lostAt: this.options.clock() })
+    // Whoever still holds its lease stores nothing of it any more.
+    await this.options.cursors.revoke(tx, nodeId)
+  }
+
+  private async release(nodeId: NodeId, id: SessionId): Promise<void> {
+    const { db, sessions, finishDeleting, news } = this.options
+    const done = await db.write(async (tx) => {
+      const [session] = await sessions.byIds(tx, [id])
+      if (!session || session.nodeId !== nodeId) return { changed: [] }
+      if (session.wanted === 'deleted') return { changed: [], deleting: session }
+      return { changed: await this.lose(tx, session) }
+    })
+    if (done.deleting) await finishDeleting(done.deleting)
+    news.publish(done.changed)
+  }
+
+  private async lose(tx: Tx, session: Session): Promise<Message[]> {
+    const { sessions, messages, events, clock } = this.options
+    const at = clock()
+    await sessions.lose(tx, session.id, at)
+    const open = await messages.openOf(tx, session.id)
+    await messages.lock(
+      tx,
+      open.map(({ id }) => id),
+    )
+    // What was never offered cannot be there: it waits for the next node.
+    const doubtful = open.filter(({ awaiting, offered }) => !awaiting || offered)
+    const batch = new MessageBatch(doubtful)
+    const news = { status: 'unknown', reason: 'node_lost', error: doubt, at } as const
+    const changed = doubtful.flatMap((message) => batch.move(message, news) ?? [])
+    await messages.change(tx, batch.changes())
+    await messages.addHistory(tx, batch.history)
+    const told: NewEvent = {
+      ...{ id: newId('evt'), tenantId: session.tenantId, sessionId: session.id, type: 'session.logged_out', at },
+      data: { status: 'logged_out', reason: 'node_lost', detail: explain('node_lost') },
+    }
+    await events.add(tx, [told, ...changed.map((message) => statusEvent(message, at))], at)
+    return changed
+  }
+}
+
+const doubt = 'The session node was lost with it. A person has to decide whether it is sent again.'
