@@ -2,9 +2,12 @@ import { NodeDirectory } from '../proto/node-directory.js'
 import { type Clock, systemClock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
+import { Metrics } from '../runtime/metrics.js'
 import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
+import { addDatabaseMetrics, databaseRetries } from './db/database-metrics.js'
 import { healthRoutes } from './health/health-routes.js'
+import { httpMetrics } from './http/http-metrics.js'
 import { createHttpServer } from './http/http-server.js'
 import { IdempotencyKeyRepository } from './idempotency/idempotency-key-repository.js'
 import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
@@ -16,8 +19,10 @@ import { LinkTokens } from './sessions/link-tokens.js'
 import { QrImages } from './sessions/qr-image.js'
 import { qrRoutes } from './sessions/qr-routes.js'
 import { sandboxRoutes } from './sessions/sandbox-routes.js'
+import { SessionCountsRepository } from './sessions/session-counts-repository.js'
 import { SessionEvents } from './sessions/session-events.js'
 import { SessionLive } from './sessions/session-live.js'
+import { addSessionMetrics } from './sessions/session-metrics.js'
 import { SessionNode } from './sessions/session-node.js'
 import { SessionReconciler } from './sessions/session-reconciler.js'
 import { SessionRepository } from './sessions/session-repository.js'
@@ -35,6 +40,8 @@ import { DEFAULT_TENANT } from './tenants/tenant.js'
 export interface Outside {
   log: Logger
   clock?: Clock
+  /** Where it counts; told by whoever made it. */
+  metrics?: Metrics
   /** Addresses of the nodes, asked each time they are looked for; NODES unless given. */
   nodes?: () => string[]
   /** How often nodes are asked who they are, and told what they missed. */
@@ -54,10 +61,11 @@ export interface Gateway extends Service {
 }
 
 export function createGateway(config: GatewayConfig, outside: Outside): Gateway {
-  const { log, clock = systemClock } = outside
+  const { log, clock = systemClock, metrics = new Metrics() } = outside
   const { dataDir, security } = config
 
-  const db = new Database({ target: config.database, tables, log })
+  const db = new Database({ target: config.database, tables, log, onRetry: databaseRetries(metrics) })
+  addDatabaseMetrics(metrics, db)
   const secrets = new Secrets({ secretKey: config.secretKey, dataDir })
   const keyRepository = new ApiKeyRepository(db)
   const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
@@ -78,7 +86,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
-    ...{ db, directory, dataDir, clock, log },
+    ...{ db, directory, dataDir, metrics, clock, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
     keyed,
@@ -101,6 +109,11 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     ...(outside.everyMs === undefined ? {} : { roundMs: outside.everyMs }),
   })
+  addSessionMetrics({
+    metrics,
+    counts: new SessionCountsRepository(db),
+    isNodeSilent: (nodeId) => sessions.isSilent(nodeId),
+  })
   const live = new SessionLive(sessionNode, clock, log)
   const images = new QrImages()
   const links = new LinkTokens(() => secrets.key('links'), clock)
@@ -112,6 +125,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     trustProxy: config.trustProxy,
     https: config.publicUrl?.startsWith('https:') ?? false,
     log,
+    onEnded: httpMetrics(metrics),
     keys,
     open: [healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [

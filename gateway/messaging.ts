@@ -4,6 +4,7 @@ import type { NodeDirectory } from '../proto/node-directory.js'
 import type { Clock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
+import type { Metrics } from '../runtime/metrics.js'
 import type { Database, Tx } from './db/database.js'
 import { EventRepository } from './events/event-repository.js'
 import { eventRoutes } from './events/event-routes.js'
@@ -19,17 +20,20 @@ import { MediaRepository } from './media/media-repository.js'
 import { mediaRoutes } from './media/media-routes.js'
 import { decisionRoutes } from './messages/decision-routes.js'
 import { MessageDecisions } from './messages/message-decisions.js'
+import { MessageMetrics } from './messages/message-metrics.js'
 import { MessageNews } from './messages/message-news.js'
 import { MessageRepository } from './messages/message-repository.js'
 import { messageRoutes } from './messages/message-routes.js'
 import { MessageViews } from './messages/message-views.js'
 import { Messages } from './messages/messages.js'
+import { OpenMessagesRepository } from './messages/open-messages-repository.js'
 import { shortMessageRoutes } from './messages/short-message-routes.js'
 import { EventStoring } from './nodes/event-storing.js'
 import { HandOver } from './nodes/hand-over.js'
 import { LostNodes } from './nodes/lost-nodes.js'
 import { NodeCursorRepository } from './nodes/node-cursor-repository.js'
 import { NodeLinks } from './nodes/node-links.js'
+import { addNodeMetrics } from './nodes/node-metrics.js'
 import type { NodePresence } from './nodes/node-presence.js'
 import { nodeRoutes } from './nodes/node-routes.js'
 import type { Session } from './sessions/session.js'
@@ -47,6 +51,7 @@ export interface MessagingOptions {
   dataDir: string
   allowCidrs: readonly string[]
   publicUrl: () => string
+  metrics: Metrics
   clock: Clock
   log: Logger
 }
@@ -59,7 +64,7 @@ export interface Messaging extends Service {
 }
 
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { db, directory, keys, keyed, clock, log } = options
+  const { db, directory, keys, keyed, metrics, clock, log } = options
   const sessions: Pick<Sessions, 'get' | 'find' | 'start'> = {
     get: (...args) => options.sessions().get(...args),
     find: (...args) => options.sessions().find(...args),
@@ -73,7 +78,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const guarded = createGuardedClient({ allowCidrs: options.allowCidrs })
   const nodeClient: NodeDirectory['get'] = (id) => directory.get(id)
   const media = new Media({ repository: mediaRepository, files, guarded, nodeClient, clock })
-  const news = new MessageNews()
+  const numbers = new MessageMetrics({ metrics, open: new OpenMessagesRepository(db), clock })
+  const news = new MessageNews((moved) => numbers.moved(moved))
 
   const storing = new EventStoring({
     ...{ db, cursors, clock, log },
@@ -85,11 +91,13 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const links = new NodeLinks({
     ...{ directory, cursors, storing, clock, log },
     onLive: () => copier.wake(),
-    onStored: ({ messages: changed, hasFiles }) => {
-      news.publish(changed)
-      if (hasFiles) copier.wake()
+    onStored: (stored) => {
+      numbers.stored(stored)
+      news.relay(stored.messages)
+      if (stored.hasFiles) copier.wake()
     },
   })
+  addNodeMetrics({ metrics, directory, presence: links, clock })
   const copier = new MediaCopier({ media, repository: mediaRepository, liveNodes: () => links.liveNodes(), log })
   const handOver = new HandOver({
     ...{ db, news, media, clock, log },
@@ -105,6 +113,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     ...{ db, news, directory, sessions, keys, handOver, clock },
     repository: messageRepository,
     events: eventRepository,
+    onAccepted: () => numbers.accepted(),
     keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
   })
   const decisions = new MessageDecisions({

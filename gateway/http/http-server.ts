@@ -8,6 +8,7 @@ import type { Logger } from '../../runtime/log.js'
 import { authenticate, type KeyCheck } from './authenticate.js'
 import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
 import { errorMiddleware } from './error-middleware.js'
+import type { EndedRequest } from './http-metrics.js'
 import { requestContext, securityHeaders } from './request-context.js'
 
 export interface HttpServerOptions {
@@ -18,6 +19,8 @@ export interface HttpServerOptions {
   /** Reached over TLS, by a proxy in front. */
   https: boolean
   log: Logger
+  /** For the metrics. */
+  onEnded?: (request: EndedRequest) => void
   keys: KeyCheck
   /** Without a key: health, link pages. */
   open: OpenRouter[]
@@ -51,7 +54,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const all = new Router<ApiState>()
   for (const router of options.open) all.use((router as unknown as ApiRouter).routes())
   for (const router of options.api) all.use(router.routes())
-  app.use(requestContext(log, () => stopping.signal))
+  app.use(requestContext(log, () => stopping.signal, options.onEnded))
   app.use(securityHeaders(options))
   app.use(errorMiddleware())
   app.use(authenticate(options.keys) as unknown as Koa.Middleware<OpenState>)

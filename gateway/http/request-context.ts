@@ -3,9 +3,14 @@ import type { DefaultContext, Middleware } from 'koa'
 import { newId } from '../../runtime/ids.js'
 import type { Logger } from '../../runtime/log.js'
 import type { OpenState } from './context.js'
+import type { EndedRequest } from './http-metrics.js'
 
 /** Gives each request its id and its log, and writes one line about it once it has ended. */
-export function requestContext(log: Logger, stopping: () => AbortSignal): Middleware<OpenState, DefaultContext> {
+export function requestContext(
+  log: Logger,
+  stopping: () => AbortSignal,
+  onEnded: (request: EndedRequest) => void = () => undefined,
+): Middleware<OpenState, DefaultContext> {
   return async (ctx, next) => {
     const given = ctx.get('X-Request-Id')
     const requestId = /^[\w.:-]{1,64}$/.test(given) ? given : newId('req')
@@ -17,13 +22,13 @@ export function requestContext(log: Logger, stopping: () => AbortSignal): Middle
     ctx.res.once('close', () => {
       // The pattern, not the path: a path may hold a phone number.
       const route = typeof ctx['_matchedRoute'] === 'string' ? ctx['_matchedRoute'] : undefined
-      const line = {
-        method: ctx.method,
-        route,
-        status: ctx.res.statusCode,
-        durationMs: Math.round(performance.now() - begun),
-        ...(ctx.res.writableFinished ? {} : { aborted: true }),
-      }
+      const { method } = ctx
+      const status = ctx.res.statusCode
+      const tookMs = performance.now() - begun
+      const aborted = !ctx.res.writableFinished
+      const streamed = ctx.response.type === 'text/event-stream'
+      onEnded({ method, route, status, seconds: tookMs / 1_000, aborted, streamed })
+      const line = { method, route, status, durationMs: Math.round(tookMs), ...(aborted ? { aborted } : {}) }
       const quiet = route === '/livez' || route === '/readyz'
       if (quiet) ctx.state.log.debug(line, 'http.request')
       else ctx.state.log.info(line, 'http.request')

@@ -7,7 +7,16 @@ type Listener = (message: Message) => void
 export class MessageNews {
   private readonly listeners = new Map<MessageId, Set<Listener>>()
 
+  /** `onPublished` hears what this gateway itself made of messages. */
+  constructor(private readonly onPublished: (messages: Iterable<Message>) => void = () => undefined) {}
+
   publish(messages: Iterable<Message>): void {
+    this.onPublished(messages)
+    this.relay(messages)
+  }
+
+  /** What became of messages at their node. */
+  relay(messages: Iterable<Message>): void {
     if (this.listeners.size === 0) return
     for (const message of messages) {
       for (const listener of this.listeners.get(message.id) ?? []) listener(message)

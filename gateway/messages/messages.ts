@@ -37,6 +37,8 @@ export interface MessagesOptions {
   keys: IdempotencyKeys
   handOver: { wake: (session: Session) => void; isLive: (nodeId: NodeId) => boolean }
   keepMedia: DraftContext['keepMedia']
+  /** A message was taken on. For the metrics. */
+  onAccepted: () => void
   clock: Clock
 }
 
@@ -133,6 +135,7 @@ export class Messages {
 
   private stored(session: Session): void {
     faultPoint('message.stored')
+    this.options.onAccepted()
     this.options.handOver.wake(session)
   }
 
