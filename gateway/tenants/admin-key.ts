@@ -39,7 +39,7 @@ export class AdminKey implements Service {
     const { repository, given } = this.options
     this.text = given ?? (await readIfThere(this.file))
     const row = await repository.find(ADMIN_KEY)
-    if (this.text !== undefined) return this.store(this.text, row)
+    if (this.text !== undefined) return this.storeKnown(this.text, row)
     // Another gateway made it, on its own disk.
     if (row) return
     // Kept before it is stored: a crash in between leaves a key that the next start stores.
@@ -57,6 +57,16 @@ export class AdminKey implements Service {
   }
 
   async stop(): Promise<void> {}
+
+  private async storeKnown(text: string, row: ApiKey | null): Promise<void> {
+    try {
+      await this.store(text, row)
+    } catch (error) {
+      if (row || !isDuplicate(error)) throw error
+      // Two first starts at once, and the other gateway was quicker.
+      await this.store(text, await this.options.repository.find(ADMIN_KEY))
+    }
+  }
 
   private async store(text: string, row: ApiKey | null): Promise<void> {
     const { db, repository, keys, log } = this.options
