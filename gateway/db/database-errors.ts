@@ -19,6 +19,11 @@ export function isTransient(error: unknown): boolean {
   return errno === 1213 || errno === 1205
 }
 
+/** True when a row stayed locked by somebody else for as long as we wait. */
+export function isLockWait(error: unknown): boolean {
+  return driverError(error).errno === 1205
+}
+
 const lost = new Set<unknown>([
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',

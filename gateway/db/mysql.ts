@@ -6,7 +6,7 @@ const CONNECT_MS = 5_000
 
 /**
  * Said on each new connection instead of in each transaction: one round trip less. READ COMMITTED, because what is
- * decided is decided by compare-and-set. A lock is waited for one second, three tries, so that nobody hangs behind a slow one.
+ * decided is decided by compare-and-set. A lock is waited for one second, twice, so that nobody hangs behind a slow one.
  */
 const session =
   "SET SESSION transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
