@@ -47,6 +47,7 @@ export class Rig {
   private readonly running = new Map<string, RunningProcess>()
   private readonly recipes = new Map<string, Record<string, string>>()
   private readonly urls = new Map<string, string>()
+  private nodeAddresses: string[] = []
   private readonly openFiles = new Map<string, number>()
   readonly browsers: BrowserWatch
 
@@ -80,12 +81,11 @@ export class Rig {
   private async startAll({ nodes = 1, gateways = 1, stopAt = {}, nodesThrough }: RigOptions): Promise<void> {
     const { dataDir, simulator } = this
     if (simulator) this.browsers.start()
-    const shared = { TMPDIR: join(dataDir, 'tmp'), CLUSTER_TOKEN: this.clusterToken }
     const forNode = simulator ? { CHROMIUM_ARGS: simulator.chromiumArgsLine() } : {}
     const names = (kind: string, count: number) => Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`)
     const addresses = await Promise.all(
       names('node', nodes).map(async (name) => {
-        const env = { ...shared, ...forNode, DATA_DIR: join(dataDir, name) }
+        const env = { ...this.shared(), ...forNode, DATA_DIR: join(dataDir, name) }
         this.recipes.set(name, { ...env, NODE_LISTEN: '127.0.0.1:0' })
         const started = await this.launch(name, { stopAt: stopAt.node })
         const address = String((await started.logged('node.started')).address)
@@ -93,26 +93,40 @@ export class Rig {
         return address
       }),
     )
-    const told = (await nodesThrough?.(addresses)) ?? addresses
+    this.nodeAddresses = (await nodesThrough?.(addresses)) ?? addresses
     await Promise.all(
       names('gateway', gateways).map(async (name) => {
-        const env = {
-          ...shared,
-          DATA_DIR: join(dataDir, name),
-          DATABASE_URL: this.database.url,
-          HOST: '127.0.0.1',
-          ADMIN_API_KEY: this.adminKey,
-          SECRET_KEY: this.secretKey,
-          NODES: told.join(','),
-        }
-        this.recipes.set(name, { ...env, PORT: '0' })
-        const started = await this.launch(name, { stopAt: stopAt.gateway })
-        const url = String((await started.logged('http.listening')).url)
-        this.urls.set(name, url)
-        this.recipes.set(name, { ...env, PORT: new URL(url).port })
+        this.prepare(name)
+        await this.launch(name, { stopAt: stopAt.gateway })
+        await this.learnUrl(name)
       }),
     )
     for (const name of this.names()) this.openFiles.set(kindOf(name), await this.openFilesOf(name))
+  }
+
+  private shared(): Record<string, string> {
+    return { TMPDIR: join(this.dataDir, 'tmp'), CLUSTER_TOKEN: this.clusterToken }
+  }
+
+  /** A gateway that can be started. */
+  prepare(name: string): void {
+    this.recipes.set(name, {
+      ...this.shared(),
+      DATA_DIR: join(this.dataDir, name),
+      DATABASE_URL: this.database.url,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ADMIN_API_KEY: this.adminKey,
+      SECRET_KEY: this.secretKey,
+      NODES: this.nodeAddresses.join(','),
+    })
+  }
+
+  /** Where a gateway that was started the first time listens, from now on for good. */
+  async learnUrl(name: string): Promise<void> {
+    const url = String((await this.get(name).logged('http.listening')).url)
+    this.urls.set(name, url)
+    this.recipes.set(name, { ...this.recipes.get(name), PORT: new URL(url).port })
   }
 
   names(): string[] {
