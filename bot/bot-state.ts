@@ -82,6 +82,13 @@ const migrations = [
      told INTEGER NOT NULL DEFAULT 0,
      over_at INTEGER                -- set when it ended; operators who were told are told that too
    );`,
+  `CREATE TABLE held_messages (     -- not sent from Telegram: operators were, or are to be, asked about them
+     message_id TEXT PRIMARY KEY,
+     session_id TEXT NOT NULL,
+     wa_chat_id TEXT NOT NULL,
+     told INTEGER NOT NULL DEFAULT 0,
+     at INTEGER NOT NULL
+   );`,
 ]
 
 const DAY = 86_400_000
@@ -179,6 +186,7 @@ export class BotState implements Service {
       this.run('DELETE FROM updates WHERE content IS NULL AND received_at < ?', now - 2 * DAY)
       this.run('DELETE FROM choices WHERE expires_at < ?', now)
       this.run('DELETE FROM sends WHERE created_at < ?', now - 30 * DAY)
+      this.run('DELETE FROM held_messages WHERE at < ?', now - 30 * DAY)
       this.run('DELETE FROM relayed WHERE at < ?', now - 30 * DAY)
       this.run('DELETE FROM qr_photos WHERE created_at < ?', now - DAY)
     })

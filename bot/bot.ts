@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import { Alerts, type AlertTiming } from './alerts/alerts.js'
+import { HeldMessages } from './alerts/held-messages.js'
 import { Incidents } from './alerts/incidents.js'
 import { Background } from './background.js'
 import { BotState } from './bot-state.js'
@@ -89,10 +90,12 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     isBeingLinked: (sessionId) => qrPhotos.isShown(sessionId),
     ...(timing.alerts ? { timing: timing.alerts } : {}),
   })
-  const watcher = new NodeWatcher(directory, state, createNews({ live, sends, relays, qrPhotos, alerts, state }), log)
+  const heldMessages = new HeldMessages({ operators, state, live, talk, background, clock, log })
+  const news = createNews({ live, sends, relays, qrPhotos, alerts, heldMessages, state })
+  const watcher = new NodeWatcher(directory, state, news, log)
 
   const { commands, taps, onMessage } = createCommands({
-    ...{ directory, live, gateway, sends, qrPhotos, state, talk, clock },
+    ...{ directory, live, gateway, sends, heldMessages, qrPhotos, state, talk, clock },
     sessions: new FindSession(live),
     courier: new MediaCourier(api),
     relays: relayRecords,
@@ -118,6 +121,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     background,
     qrPhotos,
     sends,
+    heldMessages,
     relays,
     watcher,
     alerts,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Engine, SessionId } from '../proto/contract.js'
+import type { Decision, Engine, SessionId } from '../proto/contract.js'
 import { AppError, type ErrorCode } from '../runtime/app-error.js'
 import type { GatewayAccess } from './config.js'
 
@@ -76,6 +76,12 @@ export class GatewayClient {
 
   async deleteSession(id: SessionId): Promise<void> {
     await this.ask('DELETE', `/sessions/${id}`, z.unknown())
+  }
+
+  /** What an operator decides about a held message. Throws `conflict` when it is not, or no longer, held. */
+  async decide(id: string, decision: Decision): Promise<void> {
+    const [path, body] = decision === 'resend' ? ['resend', {}] : ['settle', { status: decision }]
+    await this.ask('POST', `/messages/${encodeURIComponent(id)}/${path}`, z.unknown(), { body })
   }
 
   /** A short-lived page that shows the QR code. */

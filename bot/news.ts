@@ -1,4 +1,5 @@
 import type { Alerts } from './alerts/alerts.js'
+import type { HeldMessages } from './alerts/held-messages.js'
 import type { BotState } from './bot-state.js'
 import type { NodeSink } from './node-watcher.js'
 import type { QrPhotos } from './qr/qr-photos.js'
@@ -12,11 +13,12 @@ interface Parts {
   relays: Relays
   qrPhotos: QrPhotos
   alerts: Alerts
+  heldMessages: HeldMessages
   state: BotState
 }
 
 /** What nodes report, handed to those whom it concerns. */
-export function createNews({ live, sends, relays, qrPhotos, alerts, state }: Parts): NodeSink {
+export function createNews({ live, sends, relays, qrPhotos, alerts, heldMessages, state }: Parts): NodeSink {
   function statusChanged(session: LiveSession): void {
     // Alerts first: they ask whether the session's QR code is being shown, which ends below.
     alerts.statusChanged(session)
@@ -45,7 +47,7 @@ export function createNews({ live, sends, relays, qrPhotos, alerts, state }: Par
         return false
       }
       // Both: a reaction to what was sent concerns the watchers too.
-      const noted = sends.note(event)
+      const noted = sends.note(event) || heldMessages.note(event)
       return relays.note(event) || noted
     },
     lost(node) {

@@ -8,7 +8,7 @@ import type { Content, NodeEvent, SessionId, SessionStatus } from '../proto/cont
 import type { DriveSandboxRequestInput } from '../proto/generated/switchboard/v1/DriveSandboxRequest.js'
 import { contentToProto } from '../proto/mapping.js'
 import { silentLog } from '../runtime/log.js'
-import { startTestNode, type TestNode } from '../session-node/testing.js'
+import { startTestNode, type TestNode, type TestNodeOptions } from '../session-node/testing.js'
 import { createRest, type Rest } from './rest.js'
 import { FakeTelegram, type FakeChat, type FakeUser } from './fake-telegram.js'
 import { type BotOutside, createBot } from '../bot/bot.js'
@@ -52,10 +52,10 @@ export function becomes({ body }: NodeEvent, status: SessionStatus): boolean {
   return body.kind === 'session_status' && body.session.status === status
 }
 
-export async function startTestBot(): Promise<TestBot> {
+export async function startTestBot(options: { node?: TestNodeOptions } = {}): Promise<TestBot> {
   const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-bot-'))
   const telegram = await new FakeTelegram().start()
-  const firstNode = await startTestNode()
+  const firstNode = await startTestNode(options.node)
   const nodeAddress = firstNode.node.address()
   const gatewayConfig = readGatewayConfig({ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: nodeAddress })
   const gateway = createGateway(gatewayConfig, { log: silentLog() })

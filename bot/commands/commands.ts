@@ -1,4 +1,5 @@
 import type { Command, CommandCall, Tap } from './command.js'
+import { heldTap } from './held-tap.js'
 import { helpCommand } from './help-command.js'
 import { newCommand, newQrTap, pairCommand, qrCommand, qrTap } from './link-commands.js'
 import { nodesCommand } from './nodes-command.js'
@@ -43,6 +44,13 @@ export function createCommands(parts: CommandParts): CommandSet {
     nodesCommand(parts),
     helpCommand(() => commands),
   ]
-  const taps = [statusTap(parts), qrTap(parts), newQrTap(parts), ...changeTaps(parts), ...confirmTaps(parts)]
+  const taps = [
+    statusTap(parts),
+    qrTap(parts),
+    newQrTap(parts),
+    heldTap(parts),
+    ...changeTaps(parts),
+    ...confirmTaps(parts),
+  ]
   return { commands, taps, onMessage: (call) => send.onMessage(call) }
 }

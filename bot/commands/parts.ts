@@ -1,5 +1,6 @@
 import type { NodeDirectory } from '../../proto/node-directory.js'
 import type { Clock } from '../../runtime/clock.js'
+import type { HeldMessages } from '../alerts/held-messages.js'
 import type { BotState } from '../bot-state.js'
 import type { GatewayClient } from '../gateway-client.js'
 import type { QrPhotos } from '../qr/qr-photos.js'
@@ -18,6 +19,7 @@ export interface CommandParts {
   gateway: GatewayClient
   sends: Sends
   courier: MediaCourier
+  heldMessages: HeldMessages
   relays: RelayRecords
   qrPhotos: QrPhotos
   state: BotState

@@ -6,11 +6,12 @@ import { AppError, errorCodes } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { decisionButtons } from '../alerts/held-messages.js'
 import type { Background } from '../background.js'
 import { messageIdOf } from '../message-id.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
 import { rich, lines } from '../telegram/html.js'
-import type { Talk } from '../telegram/talk.js'
+import type { Manner, Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
 import { type SendRecord, type SendRecords, showing } from './send-records.js'
 import { movesOn, sendAnswer } from './send-status.js'
@@ -150,7 +151,7 @@ export class Sends implements Service {
     const { talk, records } = this.parts
     const record = records.get(id)
     const text = sendAnswer(record, this.nameOf(record))
-    const answerId = await talk.say(record.chatId, text, { replyTo: record.commandId })
+    const answerId = await talk.say(record.chatId, text, { replyTo: record.commandId, ...choicesOf(record) })
     records.setAnswer(id, answerId, showing(record))
   }
 
@@ -170,7 +171,7 @@ export class Sends implements Service {
     // Nothing was heard of it since: it still waits to be tried again.
     if (record.shown === NOT_HANDED_OVER && showing(record) === 'pending:') return
     try {
-      await talk.edit(record.chatId, record.answerId, sendAnswer(record, this.nameOf(record)))
+      await talk.edit(record.chatId, record.answerId, sendAnswer(record, this.nameOf(record)), choicesOf(record))
     } catch (error) {
       // Deleted, or too old to be edited: there is nothing left to keep up to date.
       if (!(error instanceof TelegramCallError) || error.passing) throw error
@@ -181,4 +182,8 @@ export class Sends implements Service {
   private nameOf({ sessionId }: SendRecord): string {
     return this.parts.live.nameOf(sessionId)
   }
+}
+
+function choicesOf({ messageId, status, reason }: SendRecord): Manner {
+  return status === 'unknown' && reason === 'held' ? { buttons: decisionButtons(messageId) } : {}
 }

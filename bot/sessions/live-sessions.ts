@@ -83,6 +83,7 @@ export class LiveSessions {
   apply(node: NodeId, session: NodeSession): boolean {
     const known = this.sessions.get(session.id)
     if (known && known.node === node && known.changedAt > session.changedAt) return false
+    if (known && known.node !== node && !this.movedFrom(known)) return false
     this.sessions.set(session.id, { ...session, node })
     if (known?.name !== session.name) this.state.rememberName(session.id, session.name)
     // A code may come before the status that goes with it.
@@ -102,6 +103,12 @@ export class LiveSessions {
   forget(id: SessionId): void {
     this.sessions.delete(id)
     this.qrs.delete(id)
+  }
+
+  /** A node that was given up and comes back still has the sessions that run elsewhere by now. */
+  private movedFrom({ node, status, reason }: LiveSession): boolean {
+    const isNodeAway = this.lostAt.has(node) || !this.directory.find(node)?.reachable
+    return isNodeAway || reason === 'placed_elsewhere' || status === 'logged_out'
   }
 
   private asSeen(session: LiveSession): LiveSession {
