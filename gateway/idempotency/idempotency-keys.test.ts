@@ -34,6 +34,15 @@ describe.each(databases())('IdempotencyKeys on $name', (target) => {
   })
   afterAll(() => db.stop())
 
+  it('tells the same text apart by tenant and by route', () => {
+    const ids = [
+      givenKey('a', 'POST /sessions', DEFAULT_TENANT),
+      givenKey('a', 'POST /media', DEFAULT_TENANT),
+      givenKey('a', 'POST /sessions', 'ten_other'),
+    ].map(({ id }) => id)
+    expect(new Set(ids).size).toBe(3)
+  })
+
   it('lets one of many claim a key', async () => {
     const request = aRequest()
     const done = await Promise.allSettled(Array.from({ length: 20 }, () => keys.claim(request)))
