@@ -1,6 +1,6 @@
 import { mkdir, readFile, readlink, rm, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Logger } from '../../../runtime/log.js'
 import { endBrowserTree } from './process-tree.js'
 
@@ -26,7 +26,16 @@ export class Profile {
     await mkdir(this.userDataDir, { recursive: true, mode: 0o700 })
     const ended = await endBrowserTree(this.userDataDir)
     if (ended > 0) this.log.warn({ processes: ended }, 'browser.left_over_ended')
+    await this.#removeSocketFolder()
     await this.#judgeLock()
+  }
+
+  /** A browser that was killed leaves the folder of its socket among the temporary files, one for each time. */
+  async #removeSocketFolder(): Promise<void> {
+    const socket = await readlink(join(this.userDataDir, 'SingletonSocket')).catch(() => undefined)
+    const folder = socket === undefined ? '' : dirname(socket)
+    if (!isAbsolute(folder) || !/^(\.)?(org\.chromium|com\.google)\.Chrom/.test(basename(folder))) return
+    await rm(folder, { recursive: true, force: true })
   }
 
   /**
