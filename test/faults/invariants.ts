@@ -178,6 +178,7 @@ function nothingTold(rig: Rig): string[] {
   const told = Object.entries({ ...secrets, 'the text of a message': rig.ledger.canary }).filter(([, canary]) =>
     output.includes(canary),
   )
+  for (const secret of rig.ledger.secrets) if (output.includes(secret)) told.push(['a QR code', secret])
   const loud = rig.lines().filter(({ level }) => level >= 30)
   const phones = [...rig.ledger.phones].flatMap(
     (phone) => loud.find((line) => JSON.stringify(line).includes(phone)) ?? [],

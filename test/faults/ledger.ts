@@ -22,6 +22,8 @@ export class Ledger {
   readonly canary = `canary${randomBytes(8).toString('hex')}`
   /** Digits: only in lines of level debug. */
   readonly phones = new Set<string>()
+  /** QR codes and the like: in no log either. */
+  readonly secrets = new Set<string>()
   /** Ids that were answered with 202 or 200, and the session each is of. */
   readonly accepted = new Map<string, string>()
   /** Idempotency-Key: the ids that were answered for it. */
