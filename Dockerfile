@@ -19,7 +19,8 @@ ENV NODE_ENV=production \
   PUPPETEER_SKIP_DOWNLOAD=true \
   DATA_DIR=/data \
   HOST=0.0.0.0 \
-  PORT=3000
+  PORT=3000 \
+  METRICS_HOST=0.0.0.0
 WORKDIR /app
 COPY --from=build /app/package.json /app/package-lock.json /app/.puppeteerrc.cjs ./
 COPY --from=build /app/node_modules node_modules

@@ -8,6 +8,8 @@ import { createGateway, type Gateway } from './gateway/gateway.js'
 import { systemClock } from './runtime/clock.js'
 import { inOrder, main, run, type Service } from './runtime/lifecycle.js'
 import { createLog } from './runtime/log.js'
+import { processMetrics } from './runtime/metrics.js'
+import { createMetricsServer } from './runtime/metrics-server.js'
 import { loadEnvFile, SettingsError } from './runtime/settings.js'
 import { readSessionNodeConfig } from './session-node/config.js'
 import { createSessionNode } from './session-node/session-node.js'
@@ -39,11 +41,18 @@ function readConfigs() {
 
 function createWhole({ gateway: gatewayConfig, node: nodeConfig, bot: botConfig }: ReturnType<typeof readConfigs>) {
   const log = createLog('switchboard', gatewayConfig.logLevel)
+  const metrics = processMetrics()
   const own = gatewayConfig.nodes.length === 0
-  const node = createSessionNode(nodeConfig, { log: log.child({ part: 'session-node' }), clock: systemClock })
+  const node = createSessionNode(nodeConfig, {
+    log: log.child({ part: 'session-node' }),
+    clock: systemClock,
+    ...(own ? { metrics } : {}),
+  })
   const nodes = () => (own ? [node.address()] : gatewayConfig.nodes)
-  const gateway = createGateway(gatewayConfig, { log: log.child({ part: 'gateway' }), nodes })
-  const parts: Service[] = own ? [node, gateway] : [gateway]
+  const gateway = createGateway(gatewayConfig, { log: log.child({ part: 'gateway' }), nodes, metrics })
+  // One port for all parts: that of the gateway.
+  const told = createMetricsServer(gatewayConfig.metrics, metrics, log)
+  const parts: Service[] = own ? [told, node, gateway] : [told, gateway]
   if (botConfig) parts.push(lateBot(botConfig, gateway, nodes))
   // What is told is a courtesy: it must not stop what runs.
   const telling = () =>

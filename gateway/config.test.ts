@@ -4,6 +4,14 @@ import { readGatewayConfig } from './config.js'
 const SECRET_KEY = 'x'.repeat(32)
 
 describe('the settings of the gateway', () => {
+  it('have a place for metrics, which may be chosen or left out', () => {
+    const metrics = (env: NodeJS.ProcessEnv) => readGatewayConfig(env).metrics
+    expect(metrics({})).toEqual({ host: '127.0.0.1', port: 9464, chosen: false })
+    expect(metrics({ METRICS_HOST: '::', METRICS_PORT: '0' })).toEqual({ host: '::', port: 0, chosen: true })
+    expect(metrics({ METRICS_PORT: 'off' })).toBeUndefined()
+    expect(() => metrics({ METRICS_PORT: 'none' })).toThrow('  METRICS_PORT: must be a port, or off')
+  })
+
   it('need nothing: SQLite in ./data, on loopback', () => {
     const config = readGatewayConfig({})
     expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, nodes: [], trustProxy: false, logLevel: 'info' })

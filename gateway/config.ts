@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
 import type { LogLevel } from '../runtime/log.js'
+import { metricsPort, type MetricsTarget, metricsTarget } from '../runtime/metrics-server.js'
 import { flag, list, loadEnvFile, port, readSettings, SettingsError, shownSettings } from '../runtime/settings.js'
 import { type DatabaseTarget, parseDatabaseUrl } from './db/database-url.js'
 
@@ -11,6 +12,8 @@ export interface GatewayConfig {
   database: DatabaseTarget
   host: string
   port: number
+  /** Where the process tells its metrics; nowhere unless given. */
+  metrics?: MetricsTarget | undefined
   /** How others reach the gateway, for links; where it listens unless set. */
   publicUrl?: string | undefined
   trustProxy: boolean
@@ -34,6 +37,8 @@ const settings = {
   DATABASE_URL: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: metricsPort,
   PUBLIC_URL: publicUrl.optional(),
   TRUST_PROXY: flag.default(false),
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters: openssl rand -hex 32 makes one').optional(),
@@ -51,6 +56,8 @@ const settings = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
 }
 
+/** Of the gateway, and of everything in one process. */
+const METRICS_PORT = 9464
 const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN']
 
 /** Throws SettingsError; its message names every variable that cannot be used. */
@@ -85,6 +92,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     database,
     host: given.HOST,
     port: given.PORT,
+    metrics: metricsTarget(given, METRICS_PORT),
     publicUrl: given.PUBLIC_URL,
     trustProxy: given.TRUST_PROXY,
     secretKey: given.SECRET_KEY,

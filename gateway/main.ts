@@ -1,5 +1,7 @@
-import { main, run } from '../runtime/lifecycle.js'
+import { inOrder, main, run } from '../runtime/lifecycle.js'
 import { createLog } from '../runtime/log.js'
+import { processMetrics } from '../runtime/metrics.js'
+import { createMetricsServer } from '../runtime/metrics-server.js'
 import { readLoneGatewayConfig } from './config.js'
 import { createGateway } from './gateway.js'
 
@@ -7,5 +9,7 @@ await main(async () => {
   const config = readLoneGatewayConfig()
   const log = createLog('gateway', config.logLevel)
   log.info(config.shown, 'gateway.settings')
-  await run(createGateway(config, { log }), log, { graceMs: 25_000 })
+  const metrics = processMetrics()
+  const told = createMetricsServer(config.metrics, metrics, log)
+  await run(inOrder(told, createGateway(config, { log, metrics })), log, { graceMs: 25_000 })
 })

@@ -24,11 +24,13 @@ const LOOK_MS = 3_000
  * somebody asks; all of them are told together.
  */
 export class Metrics {
-  private readonly registry = new Registry()
+  readonly contentType: string
   private readonly looks: (() => Promise<void>)[] = []
   private telling: Promise<string> | undefined
 
-  readonly contentType = this.registry.contentType
+  constructor(private readonly registry = new Registry()) {
+    this.contentType = registry.contentType
+  }
 
   counter<Label extends string = never>({ name, help, labels = [] }: Numbered<Label>): Counter<Label> {
     return new Counter({ name, help, labelNames: labels, registers: [this.registry] })
@@ -61,11 +63,6 @@ export class Metrics {
     })
   }
 
-  /** What Node tells of itself: memory, processor, garbage collection, event loop. Once in a process. */
-  addProcess(): void {
-    collectDefaultMetrics({ register: this.registry })
-  }
-
   /** All of it in the text format of Prometheus. Who asks while it is being put together gets the same. */
   text(): Promise<string> {
     this.telling ??= this.tell().finally(() => (this.telling = undefined))
@@ -76,6 +73,15 @@ export class Metrics {
     await Promise.all(this.looks.map((look) => look()))
     return this.registry.metrics()
   }
+}
+
+/** Those of a whole process, with what Node tells of itself: memory, processor, garbage collection, event loop. */
+export function processMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  // Sums of others beside them, under names that are kept for counters.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
+  return new Metrics(registry)
 }
 
 async function inTime<Found>(look: () => Promise<Found> | Found): Promise<Found | undefined> {

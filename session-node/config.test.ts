@@ -7,6 +7,7 @@ describe('the settings of a session node', () => {
     const config = readSessionNodeConfig({})
     expect(config).toMatchObject({
       listen: '127.0.0.1:50051',
+      metrics: { host: '127.0.0.1', port: 9465, chosen: false },
       logLevel: 'info',
       browser: { headless: 'new', chromiumArgs: [], noSandbox: process.getuid?.() === 0 },
     })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { NodeId } from '../proto/contract.js'
 import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
 import type { LogLevel } from '../runtime/log.js'
+import { metricsPort, type MetricsTarget, metricsTarget } from '../runtime/metrics-server.js'
 import { flag, loadEnvFile, readSettings, shownSettings } from '../runtime/settings.js'
 import { capacityOf } from './memory.js'
 import type { Timing } from './sessions/timing.js'
@@ -15,11 +16,15 @@ export interface SessionNodeConfig {
   nodeId?: NodeId | undefined
   /** Real sessions at once. */
   capacity: number
+  /** Of the event log; 1 GiB unless given. */
+  eventLogMaxBytes?: number
   security: ClusterSecurity
   browser: BrowserSettings
   timing?: Partial<Timing>
 }
 
+/** Not the gateway's, which may run on the same machine. */
+const METRICS_PORT = 9465
 const isRoot = process.getuid?.() === 0
 
 const settings = {
@@ -32,8 +37,11 @@ const settings = {
     .string()
     .regex(/^nod_[0-9a-z_-]{1,32}$/, 'must be nod_ and up to 32 of a-z, 0-9, - and _')
     .optional(),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: metricsPort,
   NODE_CAPACITY: z.coerce.number().int().min(0).max(10_000).optional(),
   SESSION_MEMORY_MIB: z.coerce.number().int().min(50).max(16_384).default(300),
+  EVENT_LOG_MAX_MIB: z.coerce.number().int().min(16).max(1_048_576).default(1_024),
   CHROMIUM_PATH: z.string().optional(),
   CHROMIUM_ARGS: z
     .string()
@@ -49,6 +57,8 @@ const settings = {
 /** What a process of its own reads besides. */
 export interface SessionNodeSettings extends SessionNodeConfig {
   logLevel: LogLevel
+  /** Where it tells its metrics; nowhere unless given. */
+  metrics: MetricsTarget | undefined
   /** For the log line at start: secrets as `set` or `unset`. */
   shown: Record<string, unknown>
 }
@@ -62,6 +72,7 @@ export function readSessionNodeConfig(env: NodeJS.ProcessEnv = process.env): Ses
     listen: given.NODE_LISTEN,
     nodeId: given.NODE_ID as NodeId | undefined,
     capacity,
+    eventLogMaxBytes: given.EVENT_LOG_MAX_MIB * 2 ** 20,
     security: securityOf(given),
     browser: {
       chromiumPath: given.CHROMIUM_PATH,
@@ -70,6 +81,7 @@ export function readSessionNodeConfig(env: NodeJS.ProcessEnv = process.env): Ses
       noSandbox: given.CHROMIUM_NO_SANDBOX,
     },
     logLevel: given.LOG_LEVEL,
+    metrics: metricsTarget(given, METRICS_PORT),
     shown: shownSettings({ ...given, NODE_CAPACITY: capacity }, ['CLUSTER_TOKEN']),
   }
 }

@@ -1,6 +1,8 @@
 import { systemClock } from '../runtime/clock.js'
-import { main, run } from '../runtime/lifecycle.js'
+import { inOrder, main, run } from '../runtime/lifecycle.js'
 import { createLog } from '../runtime/log.js'
+import { processMetrics } from '../runtime/metrics.js'
+import { createMetricsServer } from '../runtime/metrics-server.js'
 import { readLoneSessionNodeConfig } from './config.js'
 import { createSessionNode } from './session-node.js'
 
@@ -8,5 +10,8 @@ await main(async () => {
   const config = readLoneSessionNodeConfig()
   const log = createLog('session-node', config.logLevel)
   log.info(config.shown, 'node.settings')
-  await run(createSessionNode(config, { log, clock: systemClock }), log, { graceMs: 40_000 })
+  const metrics = processMetrics()
+  const told = createMetricsServer(config.metrics, metrics, log)
+  const node = createSessionNode(config, { log, clock: systemClock, metrics })
+  await run(inOrder(told, node), log, { graceMs: 40_000 })
 })

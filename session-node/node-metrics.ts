@@ -82,12 +82,27 @@ export function addNodeMetrics({ metrics, sessions, numbers, capacity }: NodeMet
   )
 }
 
+const restartReasons = [
+  'browser_crashed',
+  'browser_missing',
+  'connection_lost',
+  'event_log_full',
+  'launch_failed',
+  'memory_limit',
+  'page_closed',
+  'page_crashed',
+  'page_unresponsive',
+  'ready_timeout',
+] as const satisfies Reason[]
+
 /** Counts sessions that died and come back by themselves. */
 export function restartCounter(metrics: Metrics): (reason: Reason) => void {
   const restarts = metrics.counter({
     name: 'switchboard_session_restarts_total',
-    help: 'Sessions of this node that died and are brought back, by reason.',
+    help: 'Restarts of sessions that died by themselves, by reason.',
     labels: ['reason'],
   })
+  // A counter that begins with its first restart would hide it from whoever looks at the increase.
+  for (const reason of restartReasons) restarts.inc({ reason }, 0)
   return (reason) => restarts.inc({ reason })
 }

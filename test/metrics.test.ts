@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../runtime/log.js'
-import { Metrics } from '../runtime/metrics.js'
+import { Metrics, processMetrics } from '../runtime/metrics.js'
 import { createMetricsServer, type MetricsServer } from '../runtime/metrics-server.js'
 import { SettingsError } from '../runtime/settings.js'
 import { ADMIN_KEY, startTestGateway, type TestGateway } from './gateway.js'
@@ -106,9 +106,7 @@ describe.each(databases())('the metrics of a gateway on $name and its node, in o
 
 describe('the port of the metrics', () => {
   it('serves what the process knows, and nothing else', async () => {
-    const metrics = new Metrics()
-    metrics.addProcess()
-    const server = createMetricsServer(ANY_PORT, metrics, silentLog())
+    const server = createMetricsServer(ANY_PORT, processMetrics(), silentLog())
     await server.start()
     const url = String(server.url())
     try {
