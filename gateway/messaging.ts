@@ -151,7 +151,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       shortMessageRoutes({ messages, views, keyed, media, files }),
       messageRoutes({ messages, views, keyed }),
       mediaRoutes({ media, files, keyed, keys }),
-      decisionRoutes({ messages, decisions, views }),
+      decisionRoutes({ messages, decisions, views, keyed }),
       eventRoutes(events),
       nodeRoutes({ directory, presence: links, lostNodes }),
     ],

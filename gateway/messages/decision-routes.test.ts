@@ -65,6 +65,17 @@ describe.each(databases())('messages that a person decides about, on $name', (ta
     expect(await decide(id, 'resend')).toMatchObject({ status: 409, body: { code: 'not_held' } })
   })
 
+  it('go out once when the same is asked again', async () => {
+    const { id } = await held()
+    const headers = { 'Idempotency-Key': `resend-${id}` }
+    const resend = () => test.ask('POST', `${API}/messages/${id}/resend`, undefined, { headers })
+    const first = await resend()
+    await talk.reaches(id, 'delivered')
+    const again = await resend()
+    expect([again.status, again.body]).toEqual([200, first.body])
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+  })
+
   it.each(['sent', 'failed'])('are what the person says: %s', async (status) => {
     const { id, session } = await held()
     const reason = `settled_${status}`

@@ -6,6 +6,7 @@ import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { parse, parseOptional } from '../http/parse.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import type { MessageDecisions } from './message-decisions.js'
 import { callerOf } from './message-routes.js'
 import type { MessageViews } from './message-views.js'
@@ -18,25 +19,30 @@ export interface DecisionParts {
   messages: Messages
   decisions: MessageDecisions
   views: MessageViews
+  keyed: KeyedRequests
 }
 
-export function decisionRoutes({ messages, decisions, views }: DecisionParts): ApiRouter {
+export function decisionRoutes({ messages, decisions, views, keyed }: DecisionParts): ApiRouter {
   const router = new Router<ApiState>({ prefix: '/api/v1' })
 
-  async function decide(ctx: ApiContext, decision: Decision): Promise<void> {
-    const id = ctx.params['id'] ?? ''
-    await decisions.decide(await messages.get(callerOf(ctx), id), decision)
-    ctx.body = await views.one(await messages.get(callerOf(ctx), id))
+  // Once under its key: asked again, a resend must not become another one when the first ended unknown, too.
+  async function decide(ctx: ApiContext, route: string, decision: Decision): Promise<void> {
+    const key = keyed.keyOf(ctx, route)
+    const message = await messages.get(callerOf(ctx), ctx.params['id'] ?? '')
+    await keyed.once(ctx, key?.asks(decision, message.id), async () => {
+      await decisions.decide(message, decision)
+      ctx.body = await views.one(await messages.get(callerOf(ctx), message.id))
+    })
   }
 
   router.post('/messages/:id/resend', allow('messages:send'), async (ctx) => {
     parseOptional(Nothing, await readJson(ctx))
-    await decide(ctx, 'resend')
+    await decide(ctx, '/messages/{id}/resend', 'resend')
   })
 
   router.post('/messages/:id/settle', allow('messages:send'), async (ctx) => {
     const { status } = parse(Settle, await readJson(ctx))
-    await decide(ctx, status)
+    await decide(ctx, '/messages/{id}/settle', status)
   })
 
   return router
