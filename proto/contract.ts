@@ -237,6 +237,8 @@ export interface NodeInfo {
   load: number
   draining: boolean
   engines: Engine[]
+  /** What its event log takes, and the bound at which its sessions are disconnected until it was read. */
+  eventLog?: { bytes: number; maxBytes: number }
   /** Why real sessions cannot run there, as a sentence. */
   browserProblem?: string
 }

@@ -181,8 +181,8 @@ export function qrFromProto({ sessionId, qr, expiresAtMs }: ProtoQrShown): QrSho
 }
 
 export function nodeInfoToProto(node: NodeInfo): GetNodeResponseInput {
-  const { id, ...same } = node
-  return { ...same, nodeId: id }
+  const { id, eventLog, ...same } = node
+  return { ...same, nodeId: id, eventLogBytes: eventLog?.bytes ?? 0, eventLogMaxBytes: eventLog?.maxBytes ?? 0 }
 }
 
 export function nodeInfoFromProto(node: GetNodeResponse): NodeInfo {
@@ -196,6 +196,7 @@ export function nodeInfoFromProto(node: GetNodeResponse): NodeInfo {
     load,
     draining,
     engines: known,
+    ...(node.eventLogMaxBytes > 0 ? { eventLog: { bytes: node.eventLogBytes, maxBytes: node.eventLogMaxBytes } } : {}),
     ...present({ browserProblem }),
   }
 }

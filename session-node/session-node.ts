@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/log.js'
 import { Metrics } from '../runtime/metrics.js'
 import type { SessionNodeConfig } from './config.js'
 import { EventStreams } from './event-streams.js'
+import { EventLogBound } from './event-log-bound.js'
 import { EventLog } from './journal/event-log.js'
 import { Journal } from './journal/journal.js'
 import { JournalNumbers } from './journal/journal-numbers.js'
@@ -42,6 +43,9 @@ export interface SessionNode extends Service {
   id(): NodeId
 }
 
+/** EVENT_LOG_MAX_MIB unless set. */
+const DEFAULT_EVENT_LOG_BYTES = 2 ** 30
+
 export function createSessionNode(config: SessionNodeConfig, outside: Outside): SessionNode {
   const { log, clock, makeClient, metrics = new Metrics() } = outside
   const timing = { ...defaultTiming, ...config.timing }
@@ -56,12 +60,16 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   const world = {
     ...{ journal, events, sends, outcomes, media, profiles, qrChanged, timing, clock, log },
     rows: new SessionRows(journal),
+    hold: { reason: undefined },
     gate: new LaunchGate(timing.launchesAtOnce, timing.launchGapMs),
     makeClient: (options: ClientOptions) =>
       makeClient ? makeClient(options, engines.makeClient) : engines.makeClient(options),
     onRestart: restartCounter(metrics),
   }
   const sessions = new Sessions(world, config)
+  const retention = new Retention(journal, clock, log)
+  const eventLogMaxBytes = config.eventLogMaxBytes ?? DEFAULT_EVENT_LOG_BYTES
+  const bound = new EventLogBound({ maxBytes: eventLogMaxBytes, events, retention, sessions, log })
   const streams = new EventStreams({ events, sessions, qrChanged, heartbeatMs: timing.heartbeatMs, clock, log })
   addNodeMetrics({ metrics, sessions, numbers: new JournalNumbers(journal), capacity: config.capacity })
   let draining = false
@@ -69,7 +77,16 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   function info(): NodeInfo {
     const { epoch } = events.end()
     const { capacity } = config
-    return { id: journal.nodeId(), epoch, version, capacity, load: sessions.load(), draining, ...engines.available() }
+    return {
+      id: journal.nodeId(),
+      epoch,
+      version,
+      capacity,
+      load: sessions.load(),
+      draining,
+      eventLog: { bytes: events.bytes(), maxBytes: eventLogMaxBytes },
+      ...engines.available(),
+    }
   }
 
   const rpc = createRpcServer({
@@ -80,7 +97,7 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   })
 
   // Stopped from right to left: callers first, then sends and browsers, the journal last.
-  const parts = inOrder(journal, engines, media, profiles, new Retention(journal, clock, log), sessions, rpc)
+  const parts = inOrder(journal, engines, media, profiles, retention, bound, sessions, rpc)
   async function start() {
     await parts.start()
     // Chromium cannot start as root with its sandbox, so root has it off unless set otherwise.

@@ -1,3 +1,4 @@
+import type { NodeInfo } from '../../proto/contract.js'
 import type { KnownNode } from '../../proto/node-directory.js'
 import { type Html, rich, lines } from '../telegram/html.js'
 import type { Command } from './command.js'
@@ -24,6 +25,13 @@ function nodeLines({ target, reachable, info }: KnownNode): Html {
     reachable
       ? rich` ${load}${draining} · version ${info.version} · ${info.engines.join(', ')}`
       : rich` does not answer; last seen with ${load}`,
+    isFilling(info)
+      ? rich` ⚠️ Its event log is nearly full: no gateway reads it. When it is full, its sessions are disconnected until it was read.`
+      : null,
     info.browserProblem ? rich` ⚠️ ${info.browserProblem}` : null,
   )
+}
+
+function isFilling({ eventLog }: NodeInfo): boolean {
+  return eventLog !== undefined && eventLog.bytes >= 0.8 * eventLog.maxBytes
 }

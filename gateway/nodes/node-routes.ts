@@ -35,7 +35,7 @@ export function nodeRoutes({ directory, presence, lostNodes }: NodeParts): ApiRo
 
 function presentNode({ target, reachable, info }: KnownNode, presence: NodePresence) {
   if (!info) return { address: target, reachable }
-  const { id, version, capacity, load, draining, engines, browserProblem } = info
+  const { id, version, capacity, load, draining, engines, eventLog, browserProblem } = info
   const heardAt = presence.lastHeardAt(id)
   return {
     id,
@@ -46,6 +46,7 @@ function presentNode({ target, reachable, info }: KnownNode, presence: NodePrese
     load,
     draining,
     engines,
+    ...(eventLog === undefined ? {} : { eventLog }),
     ...(browserProblem === undefined ? {} : { browserProblem }),
     ...(heardAt === undefined ? {} : { lastHeardAt: new Date(heardAt).toISOString() }),
   }

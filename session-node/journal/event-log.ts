@@ -117,6 +117,11 @@ export class EventLog {
     })
   }
 
+  /** What it takes on the disk, about. */
+  bytes(): number {
+    return this.journal.get<{ bytes: number }>('SELECT event_bytes AS bytes FROM node')?.bytes ?? 0
+  }
+
   acknowledged(): number {
     return this.journal.get<{ acknowledged: number }>('SELECT acknowledged FROM node')?.acknowledged ?? 0
   }

@@ -63,6 +63,14 @@ export class Retention implements Service {
     await this.journal.write(() => this.journal.run('DELETE FROM dispatched_days WHERE day < ?', today))
   }
 
+  /** All that the gateway has, however new: the log needs the room. */
+  async trimAcknowledged(signal?: AbortSignal): Promise<void> {
+    const sql = `DELETE FROM events WHERE position IN (SELECT position FROM events
+      WHERE position <= (SELECT acknowledged FROM node) ORDER BY position LIMIT ${CHUNK})`
+    let full = true
+    while (full && !signal?.aborted) full = (await this.journal.write(() => this.journal.run(sql).changes)) >= CHUNK
+  }
+
   private async loop(signal: AbortSignal) {
     while (!signal.aborted) {
       await this.trim(signal).catch((err: unknown) => this.log.error({ err }, 'retention.failed'))

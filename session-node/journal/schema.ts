@@ -95,4 +95,15 @@ export const schemaSteps: readonly string[] = [
   -- A person asked for it: sent again once no trace is found, however often it was before.
   ALTER TABLE sends ADD COLUMN resend_asked INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What the event log takes, kept by the file itself. The number added is about what a row takes besides its body.
+  ALTER TABLE node ADD COLUMN event_bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE node SET event_bytes = (SELECT coalesce(sum(octet_length(body) + 120), 0) FROM events);
+  CREATE TRIGGER events_added AFTER INSERT ON events BEGIN
+    UPDATE node SET event_bytes = event_bytes + octet_length(new.body) + 120;
+  END;
+  CREATE TRIGGER events_removed AFTER DELETE ON events BEGIN
+    UPDATE node SET event_bytes = event_bytes - octet_length(old.body) - 120;
+  END;
+  `,
 ]

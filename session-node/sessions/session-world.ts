@@ -29,6 +29,8 @@ export interface SessionWorld {
   gate: LaunchGate
   /** Fires when a QR is shown or taken away. */
   qrChanged: Pulse
+  /** Why no client may run now; undefined while they may. */
+  hold: { reason: Reason | undefined }
   makeClient: MakeClient
   /** A session died, and comes back by itself. For the metrics. */
   onRestart: (reason: Reason) => void

@@ -1,4 +1,5 @@
 import type { NodeSession, QrShown } from '../../proto/contract.js'
+import type { Reason } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
@@ -180,6 +181,15 @@ export class Session {
     this.state.change({ status: 'stopped' }, 'stopped_by_request').catch((err: unknown) => {
       this.log.error({ err }, 'session.not_restored')
     })
+  }
+
+  /** Nothing may run on this node for now. */
+  hold(reason: Reason): void {
+    if (this.active && !this.closed) this.supervisor.hold(reason)
+  }
+
+  release(): void {
+    if (this.active) this.supervisor.release()
   }
 
   /** At the end of the node: everything of it ends, and it comes back with the node. */

@@ -1,5 +1,5 @@
 import type { Decision, MessageId, NodeSession, OutgoingMessage, SessionId } from '../../proto/contract.js'
-import { takesMessages } from '../../proto/reasons.js'
+import { type Reason, takesMessages } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
@@ -176,6 +176,21 @@ export class Sessions implements Service {
     await journal.write(() => {
       for (const { id } of due) if (sends.find(id)?.state === 'queued') outcomes.fail(id, 'expired')
     })
+  }
+
+  /** No client runs until `release`, also those of sessions that are started meanwhile. */
+  hold(reason: Reason): void {
+    this.world.hold.reason = reason
+    for (const session of this.known.values()) session.hold(reason)
+  }
+
+  release(): void {
+    this.world.hold.reason = undefined
+    for (const session of this.known.values()) session.release()
+  }
+
+  get held(): boolean {
+    return this.world.hold.reason !== undefined
   }
 
   /** The event log begins anew: whoever follows it has lost sight of what was unfinished, and of every status. */

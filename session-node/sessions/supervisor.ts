@@ -67,6 +67,7 @@ export class Supervisor {
   /** Only when nothing is alive. */
   launch(): void {
     const { world, state, log } = this.options
+    if (world.hold.reason) return this.tell(state.change({ status: 'disconnected' }, world.hold.reason))
     const { id, engine, sandbox } = state.record
     const gate = engine === 'wwebjs' ? world.gate : undefined
     const waits = gate && !gate.isFree
@@ -124,6 +125,19 @@ export class Supervisor {
     this.silence()
     this.tell(state.change({ ...change, wanted: 'stopped' }, reason))
     this.tell(serial.run(() => this.endIfOver()))
+  }
+
+  /** Nothing may run on this node for now: it ends, and `release` brings it back. */
+  hold(reason: Reason): void {
+    const { state, serial } = this.options
+    clearTimeout(this.retry)
+    this.silence()
+    this.tell(state.change({ status: 'disconnected' }, reason))
+    this.tell(serial.run(() => this.endIfOver()))
+  }
+
+  release(): void {
+    this.tell(this.options.serial.run(() => this.tryAgain()))
   }
 
   /** It comes back by itself, after a while. */

@@ -55,7 +55,7 @@ describe('a sandbox session', () => {
       ({ sessionId: id, body }) =>
         id === waiting && body.kind === 'session_status' && body.session.status === 'qr_pending',
     )
-    const code = (id: SessionId) => node.client.call('RequestPairingCode', { sessionId: id, phone: '4915111111111' })
+    const code = (id: SessionId) => node.client.call('RequestPairingCode', { sessionId: id, phone: '4915177777777' })
     expect((await code(waiting)).code).toMatch(/^[A-Z0-9]{8}$/)
     await expect(code(sessionId)).rejects.toMatchObject({ code: 'not_ready' })
     await expect(node.client.call('GetScreenshot', { sessionId })).rejects.toMatchObject({ code: 'not_supported' })
