@@ -115,6 +115,12 @@ export class MessageBatch {
     return [...this.added(), ...this.changes().map(({ after }) => after)]
   }
 
+  /** To be handed over once more: what may have gone out is looked for before it is sent. */
+  handOverAgain(id: MessageId): void {
+    const known = this.byId.get(id)
+    if (known) this.replace({ ...known, awaiting: true })
+  }
+
   apply(event: NodeEvent): Told | null {
     const { body } = event
     switch (body.kind) {

@@ -186,7 +186,8 @@ export class MessageRepository {
   /** Messages that a node took on in another epoch of its log and never finished. */
   async unfinishedOf(tx: EntityManager, sessionIds: readonly SessionId[], epoch: string): Promise<Message[]> {
     if (sessionIds.length === 0) return []
-    const condition = `WHERE status = 'pending' AND direction = 'out' AND session_id IN ${inList(sessionIds)}
+    const condition = `WHERE status IN ('pending', 'unknown') AND (reason IS NULL OR reason NOT IN ('held', 'node_lost'))
+      AND direction = 'out' AND session_id IN ${inList(sessionIds)}
       AND awaiting IS NULL AND (epoch IS NULL OR epoch <> ?)`
     return (await selectRows(tx, messageTable, condition, [...sessionIds, epoch])).map(toMessage)
   }

@@ -69,6 +69,8 @@ export class EventStoring {
       const at = clock()
       const told = unfinished.flatMap((message): NewEvent[] => {
         const next = batch.move(message, { status: 'unknown', reason: 'outcome_unknown', at })
+        // The new log may not know it at all, so that nobody else would ever look for it.
+        batch.handOverAgain(message.id)
         return next ? [statusEvent(next, at)] : []
       })
       await messages.change(tx, batch.changes())
