@@ -102,10 +102,11 @@ row(
     for (let round = 0; round < 4; round++) {
       for (const name of names) await rig.ledger.send(rig.rest(), name)
       await rig.kill('node-1')
+      const killed = await now(rig)
       const began = performance.now()
       await rig.launch('node-1')
       // What the row says of a session is old until the node has told it anew.
-      await until('all are connected', () => connectedSince(rig, ids), { timeoutMs: 90_000, everyMs: 200 })
+      await until('all are connected', () => connectedAfter(rig, killed, ids), { timeoutMs: 90_000, everyMs: 200 })
       took.push(Math.round(performance.now() - began))
     }
     const sent = await everySentOnce(rig)
@@ -115,15 +116,21 @@ row(
   { timeoutMs: 500_000 },
 )
 
-/** By what the newest process of the node has logged or told: its browsers run and its sessions are connected. */
-async function connectedSince(rig: Rig, ids: string[]): Promise<boolean> {
-  const { body } = await rig.rest().get('/sessions')
-  const sessions = body.data as { id: string; status: string }[]
-  const running = ids.filter((id) => browsers(rig).some(({ command }) => command.includes(id)))
-  return (
-    running.length === ids.length &&
-    ids.every((id) => sessions.find((session) => session.id === id)?.status === 'connected')
-  )
+/** A moment in what the gateway has stored. */
+async function now(rig: Rig): Promise<number> {
+  const [row] = await rig.database.rows<{ place: number | null }>('SELECT MAX(place) AS place FROM events')
+  return Number(row?.place ?? 0)
+}
+
+/** The last that was told of each session after that moment is that it is connected. */
+async function connectedAfter(rig: Rig, place: number, ids: string[]): Promise<boolean> {
+  const told = await rig.database
+    .rows<{ session_id: string; type: string }>(
+      `SELECT session_id, type FROM events WHERE type LIKE 'session.%' AND place > ${place} ORDER BY place`,
+    )
+    .catch(() => [])
+  const last = new Map(told.map(({ session_id, type }) => [session_id, type]))
+  return ids.every((id) => last.get(id) === 'session.connected')
 }
 
 row(
@@ -139,8 +146,9 @@ row(
       await rig.end('node-1')
       await unlink(lock).catch(() => undefined)
       await symlink(owner, lock)
+      const planted = await now(rig)
       await rig.launch('node-1')
-      await until('connected', () => connectedSince(rig, [id]), { timeoutMs: 60_000 })
+      await until('connected', () => connectedAfter(rig, planted, [id]), { timeoutMs: 60_000 })
       const removals = rig
         .get('node-1')
         .lines()
@@ -153,9 +161,10 @@ row(
     const [left] = browsers(rig)
     process.kill(left?.pid ?? 0, 'SIGSTOP')
     await rig.kill('node-1')
+    const frozen = await now(rig)
     expect((await lstat(lock)).isSymbolicLink()).toBe(true)
     await rig.launch('node-1')
-    await until('connected', () => connectedSince(rig, [id]), { timeoutMs: 60_000 })
+    await until('connected', () => connectedAfter(rig, frozen, [id]), { timeoutMs: 60_000 })
     expect(browsers(rig).some(({ pid }) => pid === left?.pid)).toBe(false)
     expect(
       rig
@@ -173,13 +182,14 @@ row('F34', '50 calls of start, stop and restart on one session at once', async (
   const rig = await make(WITH_WHATSAPP)
   const id = await link(rig, 'shop', '4915100000001')
   const qrs = await qrsTold(rig)
+  const before = await now(rig)
   const commands = Array.from({ length: 49 }, (_, index) => ['start', 'stop', 'restart'][index % 3] as string)
   const calls = commands.map((command) => rig.rest().post(`/sessions/shop/${command}`))
   await sleep(50)
   calls.push(rig.rest().post('/sessions/shop/restart'))
   const answers = (await Promise.all(calls)).map(({ status }) => status)
   expect(answers.filter((status) => status >= 500)).toEqual([])
-  await until('the last one counts', () => connectedSince(rig, [id]), { timeoutMs: 90_000 })
+  await until('the last one counts', () => connectedAfter(rig, before, [id]), { timeoutMs: 90_000 })
   await sleep(3_000)
   expect((await rig.rest().get('/sessions/shop')).body.status).toBe('connected')
   expect(new Set(browsers(rig).map(({ command }) => command)).size).toBe(1)
@@ -207,16 +217,18 @@ row(
     })
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(Math.random() * 2_000)
+      const crashed = await now(rig)
       for (const { pid } of browsers(rig)) process.kill(pid, 'SIGKILL')
       await sleep(Math.random() * 4_000)
       await rig.kill('gateway-1')
       await rig.launch('gateway-1')
-      await until('connected again', () => connectedSince(rig, [id]), { timeoutMs: 120_000, everyMs: 200 })
+      await until('connected again', () => connectedAfter(rig, crashed, [id]), { timeoutMs: 120_000, everyMs: 200 })
       await sleep(Math.random() * 2_000)
       // Its restarts are counted anew by the next one, so that the breaker stays closed.
       await rig.kill('node-1')
+      const killed = await now(rig)
       await rig.launch('node-1')
-      await until('connected again', () => connectedSince(rig, [id]), { timeoutMs: 120_000, everyMs: 200 })
+      await until('connected again', () => connectedAfter(rig, killed, [id]), { timeoutMs: 120_000, everyMs: 200 })
     }
     await loading
     const sent = await everySentOnce(rig)
