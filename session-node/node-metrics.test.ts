@@ -40,8 +40,10 @@ describe('the numbers of a session node', () => {
       'switchboard_node_sessions{engine="wwebjs",status="connected"}': 0,
       switchboard_node_capacity_sessions: 10,
       switchboard_node_load_sessions: 0,
+      switchboard_event_log_max_bytes: 2 ** 30,
       [`switchboard_session_queue_messages{session="${sessionId}",state="queued"}`]: 2,
     })
+    expect(readings['switchboard_event_log_size_bytes']).toBeGreaterThan(1_000)
     await until('nobody has acknowledged what it tells', async () => {
       const { switchboard_event_log_unacknowledged_events: events, switchboard_event_log_unacknowledged_bytes: bytes } =
         await read()

@@ -8,11 +8,12 @@ export interface NodeMetricsOptions {
   metrics: Metrics
   sessions: Pick<Sessions, 'list' | 'load'>
   numbers: JournalNumbers
+  eventLog: { bytes(): number; maxBytes: number }
   capacity: number
 }
 
 /** What a node is watched by. A session is named by its id: no name, no phone number. */
-export function addNodeMetrics({ metrics, sessions, numbers, capacity }: NodeMetricsOptions): void {
+export function addNodeMetrics({ metrics, sessions, numbers, eventLog, capacity }: NodeMetricsOptions): void {
   metrics.gauges(
     {
       capacity: { name: 'switchboard_node_capacity_sessions', help: 'Real sessions that this node takes.' },
@@ -67,6 +68,14 @@ export function addNodeMetrics({ metrics, sessions, numbers, capacity }: NodeMet
         name: 'switchboard_event_log_unacknowledged_bytes',
         help: 'Size of the events of this node that no gateway has acknowledged in bytes; beyond 5000 events estimated from the newest.',
       },
+      size: {
+        name: 'switchboard_event_log_size_bytes',
+        help: 'What the event log of this node takes on the disk in bytes, with what it keeps for live watchers.',
+      },
+      bound: {
+        name: 'switchboard_event_log_max_bytes',
+        help: 'Size of the event log in bytes at which this node disconnects its sessions until it was read.',
+      },
     },
     () => {
       const unacknowledged = numbers.unacknowledged()
@@ -77,6 +86,8 @@ export function addNodeMetrics({ metrics, sessions, numbers, capacity }: NodeMet
         })),
         events: [{ value: unacknowledged.events }],
         bytes: [{ value: unacknowledged.bytes }],
+        size: [{ value: eventLog.bytes() }],
+        bound: [{ value: eventLog.maxBytes }],
       }
     },
   )

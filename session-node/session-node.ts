@@ -71,7 +71,13 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   const eventLogMaxBytes = config.eventLogMaxBytes ?? DEFAULT_EVENT_LOG_BYTES
   const bound = new EventLogBound({ maxBytes: eventLogMaxBytes, events, retention, sessions, log })
   const streams = new EventStreams({ events, sessions, qrChanged, heartbeatMs: timing.heartbeatMs, clock, log })
-  addNodeMetrics({ metrics, sessions, numbers: new JournalNumbers(journal), capacity: config.capacity })
+  addNodeMetrics({
+    metrics,
+    sessions,
+    numbers: new JournalNumbers(journal),
+    eventLog: { bytes: () => events.bytes(), maxBytes: eventLogMaxBytes },
+    capacity: config.capacity,
+  })
   let draining = false
 
   function info(): NodeInfo {
