@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import { Alerts, type AlertTiming } from './alerts/alerts.js'
+import { EventLogAlerts } from './alerts/event-log-alerts.js'
 import { HeldMessages } from './alerts/held-messages.js'
 import { Incidents } from './alerts/incidents.js'
 import { Background } from './background.js'
@@ -91,6 +92,8 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     ...(timing.alerts ? { timing: timing.alerts } : {}),
   })
   const heldMessages = new HeldMessages({ operators, state, live, talk, background, clock, log })
+  const checkMs = timing.alerts?.checkMs
+  const eventLogs = new EventLogAlerts({ operators, directory, talk, log, ...(checkMs ? { checkMs } : {}) })
   const news = createNews({ live, sends, relays, qrPhotos, alerts, heldMessages, state })
   const watcher = new NodeWatcher(directory, state, news, log)
 
@@ -125,6 +128,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     relays,
     watcher,
     alerts,
+    eventLogs,
     // Stopped before those who wait for it.
     outbox,
     { start: () => Promise.resolve(), stop: () => inbox.stop() },

@@ -8,7 +8,7 @@ import { shownChat } from '../sends/send-status.js'
 import type { LiveSessions } from '../sessions/live-sessions.js'
 import { type Html, lines, rich } from '../telegram/html.js'
 import type { Button, Talk } from '../telegram/talk.js'
-import { TelegramCallError } from '../telegram/telegram-api.js'
+import { tellOperators } from './tell-operators.js'
 
 interface Held {
   messageId: MessageId
@@ -83,20 +83,11 @@ export class HeldMessages implements Service {
   }
 
   private async tell(held: Held): Promise<void> {
-    const { operators, talk, state, log } = this.parts
     const text = lines(
       rich`❔ ${this.title(held)}`,
       rich`It is not known whether this message went out. Look on the phone, and decide.`,
     )
-    for (const operator of operators) {
-      try {
-        await talk.say(operator, text, { buttons: decisionButtons(held.messageId) })
-      } catch (err) {
-        // One that passes is tried again by the next start; one that does not must not keep it from the others.
-        if (!(err instanceof TelegramCallError) || err.passing) throw err
-        log.warn({ err, operator, hint: 'the operator has to send /start to the bot once' }, 'alert.not_delivered')
-      }
-    }
-    state.run('UPDATE held_messages SET told = 1 WHERE message_id = ?', held.messageId)
+    await tellOperators(this.parts, text, { buttons: decisionButtons(held.messageId) })
+    this.parts.state.run('UPDATE held_messages SET told = 1 WHERE message_id = ?', held.messageId)
   }
 }

@@ -1,5 +1,5 @@
-import type { NodeInfo } from '../../proto/contract.js'
 import type { KnownNode } from '../../proto/node-directory.js'
+import { isFilling } from '../alerts/event-log-alerts.js'
 import { type Html, rich, lines } from '../telegram/html.js'
 import type { Command } from './command.js'
 import type { CommandParts } from './parts.js'
@@ -30,8 +30,4 @@ function nodeLines({ target, reachable, info }: KnownNode): Html {
       : null,
     info.browserProblem ? rich` ⚠️ ${info.browserProblem}` : null,
   )
-}
-
-function isFilling({ eventLog }: NodeInfo): boolean {
-  return eventLog !== undefined && eventLog.bytes >= 0.8 * eventLog.maxBytes
 }
