@@ -79,7 +79,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     ...(outside.everyMs === undefined ? {} : { pollMs: outside.everyMs }),
   })
-  const idempotencyRepository = new IdempotencyKeyRepository(db)
+  const idempotencyRepository = new IdempotencyKeyRepository(db, () => secrets.key('idempotency'))
   const idempotencyKeys = new IdempotencyKeys({ db, repository: idempotencyRepository, clock, log })
   const trimmer = new KeyTrimmer({ db, repository: idempotencyRepository, clock, log })
   const keyed = new KeyedRequests(idempotencyKeys)

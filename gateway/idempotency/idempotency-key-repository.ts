@@ -1,23 +1,30 @@
 import { type EntityManager, In, LessThanOrEqual } from 'typeorm'
 import type { Database } from '../db/database.js'
 import { inList, insertRows, selectRows } from '../db/rows.js'
-import type { IdempotencyKey } from './idempotency-key.js'
-import { idempotencyKeyTable } from './idempotency-key-table.js'
+import type { IdempotencyKey, StoredAnswer } from './idempotency-key.js'
+import { type IdempotencyKeyRow, idempotencyKeyTable } from './idempotency-key-table.js'
+import { openAnswer, sealAnswer } from './sealed-answer.js'
 
 /** A key that somebody works on. */
 export type Held = Pick<IdempotencyKey, 'id'> & { holder: string }
 
 /** What becomes of a held key. Each change is made only while the holder is the same. */
 export class IdempotencyKeyRepository {
-  constructor(private readonly db: Database) {}
+  /** The secret that answers are sealed with exists only once the gateway has started. */
+  constructor(
+    private readonly db: Database,
+    private readonly secret: () => Buffer,
+  ) {}
 
   async find(id: string): Promise<IdempotencyKey | null> {
     const [key] = await this.db.read((reader) => selectRows(reader, idempotencyKeyTable, 'WHERE id = ?', [id]))
-    return key ?? null
+    return key ? this.opened(key) : null
   }
 
   async byIds(tx: EntityManager, ids: readonly string[]): Promise<IdempotencyKey[]> {
-    return ids.length === 0 ? [] : selectRows(tx, idempotencyKeyTable, `WHERE id IN ${inList(ids)}`, ids)
+    if (ids.length === 0) return []
+    const rows = await selectRows(tx, idempotencyKeyTable, `WHERE id IN ${inList(ids)}`, ids)
+    return rows.map((row) => this.opened(row))
   }
 
   /** In the order of their ids, so that two that add the same ones wait for each other instead of blocking each other. */
@@ -26,7 +33,9 @@ export class IdempotencyKeyRepository {
     await insertRows(
       tx,
       idempotencyKeyTable,
-      keys.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      keys
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        .map((key) => ({ ...key, answer: this.sealed(key.answer, key.id) })),
     )
   }
 
@@ -37,11 +46,11 @@ export class IdempotencyKeyRepository {
   /** Answers false when another was quicker. */
   async takeOver({ id, holder, leaseUntil }: IdempotencyKey, next: Partial<IdempotencyKey>): Promise<boolean> {
     if (holder === null || leaseUntil === null) return false
-    return this.db.write((tx) => this.changeWhere(tx, { id, holder, leaseUntil }, next))
+    return this.db.write((tx) => this.changeWhere(tx, id, { holder, leaseUntil }, next))
   }
 
   change(tx: EntityManager, { id, holder }: Held, change: Partial<IdempotencyKey>): Promise<boolean> {
-    return this.changeWhere(tx, { id, holder }, change)
+    return this.changeWhere(tx, id, { holder }, change)
   }
 
   async release({ id, holder }: Held): Promise<void> {
@@ -66,11 +75,21 @@ export class IdempotencyKeyRepository {
 
   private async changeWhere(
     tx: EntityManager,
-    where: Partial<Pick<IdempotencyKey, 'id'> & { holder: string; leaseUntil: number }>,
-    change: Partial<IdempotencyKey>,
+    id: string,
+    where: { holder: string; leaseUntil?: number },
+    { answer, ...same }: Partial<IdempotencyKey>,
   ): Promise<boolean> {
-    // A text of JSON is what TypeORM's update type cannot see behind a field.
-    const { affected } = await tx.update(idempotencyKeyTable, where, change as object)
+    const change: Partial<IdempotencyKeyRow> =
+      answer === undefined ? same : { ...same, answer: this.sealed(answer, same.id ?? id) }
+    const { affected } = await tx.update(idempotencyKeyTable, { ...where, id }, change)
     return affected === 1
+  }
+
+  private sealed(answer: StoredAnswer | null, id: string): string | null {
+    return answer && sealAnswer(answer, id, this.secret())
+  }
+
+  private opened(row: IdempotencyKeyRow): IdempotencyKey {
+    return { ...row, answer: row.answer === null ? null : openAnswer(row.answer, row.id, this.secret()) }
   }
 }

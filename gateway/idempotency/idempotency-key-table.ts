@@ -1,7 +1,10 @@
 import { nullable, Table } from '../db/table.js'
 import type { IdempotencyKey } from './idempotency-key.js'
 
-export const idempotencyKeyTable = new Table<IdempotencyKey>('idempotency_keys', (c) => ({
+/** As it lies in the database: the answer is sealed. */
+export type IdempotencyKeyRow = Omit<IdempotencyKey, 'answer'> & { answer: string | null }
+
+export const idempotencyKeyTable = new Table<IdempotencyKeyRow>('idempotency_keys', (c) => ({
   columns: {
     id: c.word('id', 64, { isPrimary: true }),
     tenantId: c.ref('tenant_id'),

@@ -29,7 +29,7 @@ describe.each(databases())('IdempotencyKeys on $name', (target) => {
 
   beforeAll(async () => {
     db = await openDatabase(target)
-    repository = new IdempotencyKeyRepository(db)
+    repository = new IdempotencyKeyRepository(db, () => Buffer.alloc(32))
     keys = new IdempotencyKeys({ db, repository, clock, log })
   })
   afterAll(() => db.stop())

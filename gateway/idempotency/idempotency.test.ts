@@ -160,6 +160,14 @@ describe.each(databases())('Idempotency-Key on $name', (target) => {
     }
   })
 
+  it('keeps what it answered where nobody can read the text of a message', async () => {
+    const session = await talk.linked()
+    await send(session, 'canary text', aKey())
+    const rows = await test.gateway.db.read((reader) => reader.query('SELECT * FROM idempotency_keys'))
+    expect(rows).not.toHaveLength(0)
+    expect(JSON.stringify(rows)).not.toMatch(/canary text|once/)
+  })
+
   it('says nothing of keys in the log', () => {
     expect(lines.length).toBeGreaterThan(100)
     expect(lines.filter((line) => line.includes(CANARY))).toEqual([])

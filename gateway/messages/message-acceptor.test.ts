@@ -32,7 +32,7 @@ describe.each(databases())('MessageAcceptor on $name', (target) => {
   function acceptor(write: Database['write'] = (work) => db.write(work)) {
     const keys = new IdempotencyKeys({
       ...{ db, clock: systemClock, log: silentLog() },
-      repository: new IdempotencyKeyRepository(db),
+      repository: new IdempotencyKeyRepository(db, () => Buffer.alloc(32)),
     })
     const between = Object.create(db, { write: { value: write } }) as Database
     return new MessageAcceptor({ db: between, repository: new MessageRepository(db), keys })
