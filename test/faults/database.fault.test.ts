@@ -180,3 +180,50 @@ row(
     return `taken over after ${takenOver.join(' and ')} ms; ${ledger.accepted.size} accepted, ${wire.length} lines; one follower at a time`
   },
 )
+
+row('F12', 'kill -9 of MariaDB three times under 200 requests a second, retried with their keys', async (given) => {
+  const { server, rig } = await onOwnServer(given)
+  await rig.sandboxSession('one')
+  const { ledger } = rig
+  const asked = 2_000
+  const loading = ledger.load({
+    ...{ session: 'one', count: asked, perSecond: 200, concurrency: 40, keys: true, rest: () => rig.rest() },
+  })
+  for (let kill = 0; kill < 3; kill++) {
+    await sleep(1_000 + Math.random() * 1_500)
+    await server.halt('SIGKILL')
+    await server.resume()
+  }
+  await loading
+  await rig.settled()
+  // Each key has one id; the invariants say so too.
+  expect(ledger.byKey.size).toBe(asked)
+  const stored = await rig.database.outgoing()
+  expect(stored.length).toBe(asked)
+  expect((await rig.wire()).length).toBe(asked)
+  const codes = [...ledger.answers].map(([status, count]) => `${count} x ${status}`).join(', ')
+  return `${asked} keys, ${ledger.accepted.size} ids, ${stored.length} stored and sent once; answers: ${codes}, ${ledger.unanswered} without`
+})
+
+row('F22', '100 requests with one key at once, another body, and again after kill -9', async ({ rig: make }) => {
+  const rig = await make()
+  await rig.sandboxSession('one')
+  const headers = { 'idempotency-key': 'order-77' }
+  const message = rig.ledger.message()
+  const ask = (body: unknown) => rig.rest().post('/sessions/one/messages', body, headers)
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(message)))
+  const accepted = answers.filter(({ status }) => status === 202)
+  const ids = new Set(accepted.map(({ body }) => body.id as string))
+  expect(answers.every(({ status }) => status === 202 || status === 409)).toBe(true)
+  expect(ids.size).toBe(1)
+  const replayed = accepted.filter((answer) => answer.headers.get('idempotency-replayed') === 'true').length
+  expect(replayed).toBe(accepted.length - 1)
+  expect((await ask(rig.ledger.message())).status).toBe(422)
+  await rig.kill('gateway-1')
+  await rig.launch('gateway-1')
+  const again = await ask(message)
+  expect([again.status, ids.has(again.body.id)]).toEqual([202, true])
+  await rig.settled()
+  expect((await rig.wire()).length).toBe(1)
+  return `${accepted.length} x 202 with one id, ${replayed} of them replayed; another body 422; the same id after kill -9; 1 line`
+})
