@@ -110,6 +110,8 @@ export class BotState implements Service {
       db.pragma('locking_mode = EXCLUSIVE')
       db.pragma('journal_mode = WAL')
       db.pragma('synchronous = FULL')
+      // The text of messages is in here until they are done with; then it is overwritten, not only forgotten.
+      db.pragma('secure_delete = ON')
       db.transaction(() => migrate(db)).immediate()
     } catch (error) {
       db.close()
