@@ -56,12 +56,15 @@ describe('a node that is killed again and again while it sends', () => {
     const isSent = (id: string) =>
       events.some(({ body }) => body.kind === 'message_status' && body.messageId === id && body.status === 'sent')
 
+    const wasDoubtful = () => events.some(({ body }) => body.kind === 'message_status' && body.status === 'unknown')
+
     let node = await start(cursor, events)
     await node.client.call('StartSession', {
       ...{ sessionId, tenantId: 'ten_default', name: 'default', engine: 'sandbox' },
       sandbox: { autoPair: true },
     })
-    for (let round = 1; round <= ROUNDS; round += 1) {
+    // On a busy machine a kill may come before the first send: then there are more.
+    for (let round = 1; round <= ROUNDS || (!wasDoubtful() && round <= 5 * ROUNDS); round += 1) {
       for (let handed = 0; handed < PER_ROUND; handed += 100) {
         const messages = Array.from({ length: 100 }, () => anOutgoing())
         await node.client.call('SendMessages', { sessionId, messages: messages.map(outgoingToProto) })
@@ -78,7 +81,7 @@ describe('a node that is killed again and again while it sends', () => {
     while (unsettled(events).length > 0) await sleep(20)
     await node.end(() => running?.stop() ?? Promise.resolve())
     // The kills did hit sends: some were looked for.
-    expect(events.some(({ body }) => body.kind === 'message_status' && body.status === 'unknown')).toBe(true)
+    expect(wasDoubtful()).toBe(true)
 
     const lines = (await readFile(join(dataDir, 'sandbox', 'wire.log'), 'utf8')).trim().split('\n')
     const wire = lines.flatMap((line) => {
