@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { until } from '../until.js'
 import { full, row } from './row.js'
 
-const MANY = full ? 10_000 : 1_000
+const MANY = full ? 10_000 : 500
 const KILLS = full ? 5 : 1
 
 row('F01', 'accepted while no node is there, and the gateway is killed under the load', async ({ rig: make }) => {

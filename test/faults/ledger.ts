@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Rest } from '../rest.js'
 import { sleep } from '../../runtime/clock.js'
 
@@ -65,6 +66,8 @@ export class Ledger {
 
   /** Until so many more are accepted. What is refused or gets no answer is tried again: as a new message, or by `key`. */
   async load({ session, count, concurrency = 10, perSecond, rest, keys, signal }: Load): Promise<void> {
+    // Each worker waits with it.
+    if (signal) setMaxListeners(0, signal)
     const began = performance.now()
     let next = 0
     const worker = async () => {

@@ -1,6 +1,6 @@
 /** A Switchboard to break: each part a process of its own, that can be stopped at a line, killed, frozen and started again. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync, symlinkSync } from 'node:fs'
+import { readFileSync, statSync, symlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -237,6 +237,15 @@ export class Rig {
     const texts = files.map((name) => readFile(join(this.dataDir, name, 'sandbox', 'wire.log'), 'utf8').catch(() => ''))
     const lines = (await Promise.all(texts)).flatMap((text) => text.split('\n')).flatMap(parseLine)
     return [...lines, ...((await this.simulator?.whatsapp.wire()) ?? [])]
+  }
+
+  /** How much the sandbox's WhatsApp has written. */
+  wireBytes(): number {
+    const sizes = this.names().map((name) => {
+      const file = statSync(join(this.dataDir, name, 'sandbox', 'wire.log'), { throwIfNoEntry: false })
+      return file?.size ?? 0
+    })
+    return sizes.reduce((sum, size) => sum + size, 0)
   }
 
   output(): string {

@@ -3,9 +3,10 @@ import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
 import { startDatabaseServer } from '../database-server.js'
 import { emptyMariadb } from '../databases.js'
+import type { Rig } from './rig.js'
 import { full, type Row, row, storm } from './row.js'
 
-const ROUNDS = storm ? 20 : full ? 2 : 1
+const ROUNDS = Number(process.env['FAULT_ROUNDS'] ?? (storm ? 20 : full ? 2 : 1))
 const MESSAGES = storm ? 10_000 : full ? 2_000 : 500
 const KILLS = storm ? 10 : full ? 4 : 2
 const SESSIONS = 3
@@ -34,7 +35,7 @@ async function oneRound({ rig: make, afterwards }: Row, roundSeed: number, maria
   const rig = await make(server ? { databaseUrl: (await emptyMariadb(server.url)).url } : {})
   const names = Array.from({ length: SESSIONS }, (_, index) => `s${index + 1}`)
   // Slow enough for messages to be on their way when the node is killed.
-  for (const name of names) await rig.sandboxSession(name, { ackDelayMs: 30 })
+  for (const name of names) await rig.sandboxSession(name, { ackDelayMs: 150 })
   const stopping = new AbortController()
   const loads = names.map((session) =>
     rig.ledger.load({
@@ -47,6 +48,7 @@ async function oneRound({ rig: make, afterwards }: Row, roundSeed: number, maria
   const strike = async (name: string, work: () => Promise<unknown>) => {
     for (let kill = 0; kill < KILLS && Date.now() < end; kill++) {
       await sleep(200 + random() * 1_500)
+      await somethingIsSent(rig, 8_000)
       await work()
       kills[name] = (kills[name] ?? 0) + 1
     }
@@ -83,6 +85,13 @@ async function oneRound({ rig: make, afterwards }: Row, roundSeed: number, maria
   const looked = rig.lines().filter(({ msg }) => msg === 'message.reconciled').length
   const struck = Object.entries(kills).map(([name, count]) => `${count} x ${name}`)
   return `${rig.ledger.accepted.size} accepted, ${stored.length} stored, ${wire.length} lines, 0 lost, 0 twice, ${looked} looked for (${struck.join(', ')})`
+}
+
+/** So that the kill meets messages on their way: their acks come later. */
+async function somethingIsSent(rig: Rig, mostMs: number): Promise<void> {
+  const before = rig.wireBytes()
+  const end = Date.now() + mostMs
+  while (rig.wireBytes() === before && Date.now() < end) await sleep(5)
 }
 
 /** mulberry32: the same moments for the same seed. */
