@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { browsersOn } from '../processes.js'
+import { parentOf } from './process-state.js'
 
 const EVERY_MS = 250
 
@@ -33,14 +33,5 @@ export class BrowserWatch {
     // Twice in a row: one that is just ending may be seen beside its successor's first breath only by the reader.
     for (const profile of double) if (this.suspects.has(profile)) this.doubles.add(profile)
     this.suspects = double
-  }
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-  } catch {
-    return 0
   }
 }

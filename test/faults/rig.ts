@@ -1,6 +1,6 @@
 /** A Switchboard to break: each part a process of its own, that can be stopped at a line, killed, frozen and started again. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync, statSync, symlinkSync } from 'node:fs'
+import { statSync, symlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -12,6 +12,7 @@ import { until } from '../until.js'
 import { BrowserWatch } from './browser-watch.js'
 import { FaultDatabase } from './fault-database.js'
 import { Ledger } from './ledger.js'
+import { endProcess, stateOf } from './process-state.js'
 
 export interface RigOptions {
   nodes?: number
@@ -293,28 +294,11 @@ export function kindOf(name: string): 'gateway' | 'node' {
   return basename(name).startsWith('gateway') ? 'gateway' : 'node'
 }
 
-function stateOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[0]
-  } catch {
-    return undefined
-  }
-}
-
 function parseLine(text: string): WireLine[] {
   try {
     return text === '' ? [] : [JSON.parse(text) as WireLine]
   } catch {
     // Cut short by a crash: WhatsApp never had it.
     return []
-  }
-}
-
-function endProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
