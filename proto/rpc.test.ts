@@ -164,6 +164,29 @@ describe('the gRPC edge', () => {
     expect(digest(Buffer.concat(got))).toBe(digest(file))
   })
 
+  it('tells the caller of a two-way stream why it failed, also while a response is on its way', async () => {
+    const server = await serve(({ bidi }) => ({
+      FollowEvents: bidi(async function* (requests) {
+        const reading = (async () => {
+          for await (const _ of requests) continue
+        })()
+        reading.catch(() => undefined)
+        // More than the caller's window takes at once.
+        for (let index = 0; index < 20; index++) {
+          yield { batch: { events: [{ eventId: 'x'.repeat(100_000) }] } }
+        }
+        throw new AppError('conflict', 'Another follows', { reason: 'follower_replaced' })
+      }),
+    }))
+    for (let round = 0; round < 20; round++) {
+      const following = clientOf(server).follow({ cursor: { epoch: '', position: 0 }, fence: 1 })
+      const all = (async () => {
+        for await (const _ of following.items) continue
+      })()
+      await expect(all).rejects.toMatchObject({ reason: 'follower_replaced' })
+    }
+  })
+
   it('ends long streams when the server stops', async () => {
     const server = await serve(({ serverStream }) => ({
       Watch: serverStream(async function* (_, { signal }) {

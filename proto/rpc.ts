@@ -1,6 +1,7 @@
 /** Loads the contract, and serves its methods as async functions and generators. Calling is in node-client.ts. */
 import { type EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import * as grpc from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
@@ -78,7 +79,7 @@ export function servingUntil(stopping: AbortSignal) {
   ): grpc.handleBidiStreamingCall<Req, Res> {
     return (call) => {
       const context = contextOf(call, stopping)
-      void writeAll(call, () => method(call as AsyncIterable<Req>, context), context.signal)
+      void writeAll(call, () => method(requestsOf<Req>(call), context), context.signal)
     }
   }
 
@@ -99,5 +100,39 @@ async function writeAll<Res>(
   } catch (thrown) {
     if (signal.aborted) call.end()
     else call.emit('error', toStatus(thrown))
+  }
+}
+
+/** So many requests may wait for the method; then the caller waits. */
+const MOST_WAITING = 16
+
+/**
+ * What the caller of a two-way stream sends, until it ends or hangs up. Not the stream's own iterator: that one destroys
+ * the stream when the method fails, and where a response is still on its way, the status would never be sent.
+ */
+async function* requestsOf<Req>(call: Readable): AsyncGenerator<Req> {
+  const waiting: Req[] = []
+  let over = false
+  let wake = () => {}
+  const end = () => {
+    over = true
+    wake()
+  }
+  call.on('data', (request: Req) => {
+    waiting.push(request)
+    if (waiting.length >= MOST_WAITING) call.pause()
+    wake()
+  })
+  for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, end)
+  for (;;) {
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
+      if (call.isPaused()) call.resume()
+      yield request
+    }
+    if (over) return
+    await new Promise<void>((resolve) => {
+      wake = resolve
+      if (over || waiting.length > 0) resolve()
+    })
   }
 }
