@@ -102,24 +102,14 @@ export type Content =
   | { type: 'unsupported'; unsupported: { waType: string } }
 export type ContentType = Content['type']
 
+/** Contents whose files may be described by more than `Media`. */
+type AnyContent<File> =
+  { [Type in MediaType]: { type: Type } & Record<Type, File> }[MediaType] | { type: Exclude<ContentType, MediaType> }
+
 /** The file of a content, if it has one. */
-export function mediaOf(content: Content): Media | undefined {
-  switch (content.type) {
-    case 'image':
-      return content.image
-    case 'video':
-      return content.video
-    case 'audio':
-      return content.audio
-    case 'voice':
-      return content.voice
-    case 'document':
-      return content.document
-    case 'sticker':
-      return content.sticker
-    default:
-      return undefined
-  }
+export function mediaOf<File extends Media>(content: AnyContent<File>): File | undefined {
+  const type = mediaTypes.find((known) => known === content.type)
+  return type && (content as Partial<Record<MediaType, File>>)[type]
 }
 
 /** A content of a media type around a file. */

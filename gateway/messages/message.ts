@@ -1,5 +1,14 @@
 /** What a message is for the gateway, and the rules of its status. No I/O. */
-import type { Content, Media, MessageId, MessageStatus, Origin, SessionId, TenantId } from '../../proto/contract.js'
+import {
+  type Content,
+  type Media,
+  mediaOf,
+  type MessageId,
+  type MessageStatus,
+  type Origin,
+  type SessionId,
+  type TenantId,
+} from '../../proto/contract.js'
 
 export type Direction = 'in' | 'out'
 export type MediaId = `med_${string}`
@@ -148,24 +157,7 @@ export function contentForNode(content: StoredContent): Content {
 }
 
 /** The file of a content, if it has one. */
-export function storedMediaOf(content: StoredContent): StoredMedia | undefined {
-  switch (content.type) {
-    case 'image':
-      return content.image
-    case 'video':
-      return content.video
-    case 'audio':
-      return content.audio
-    case 'voice':
-      return content.voice
-    case 'document':
-      return content.document
-    case 'sticker':
-      return content.sticker
-    default:
-      return undefined
-  }
-}
+export const storedMediaOf = (content: StoredContent) => mediaOf<StoredMedia>(content)
 
 /** The same content around another file. */
 export function withMedia(content: StoredContent, media: StoredMedia): StoredContent {
