@@ -55,8 +55,11 @@ function startSwitchboard(): ChildProcess {
   const flags = [process.env.CHROMIUM_ARGS, simulator.chromiumArgsLine()]
   // Chromium has no sandbox for root, and says nothing helpful about it.
   if (process.getuid?.() === 0) flags.push('--no-sandbox')
+  // What a person has set for the real thing, here or in .env, must not reach into the demo.
+  const real = ['DATABASE_URL', 'HOST', 'NODES', 'PUBLIC_URL', 'SECRET_KEY', 'ADMIN_API_KEY', 'TELEGRAM_BOT_TOKEN']
+  const unset = Object.fromEntries(real.map((name) => [name, '']))
   const child = spawn(process.execPath, [fileURLToPath(new URL('../main.js', import.meta.url))], {
-    env: { ...process.env, DATA_DIR, PORT, CHROMIUM_ARGS: flags.filter(Boolean).join(' ') },
+    env: { ...process.env, ...unset, DATA_DIR, PORT, CHROMIUM_ARGS: flags.filter(Boolean).join(' ') },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Its own group: a Ctrl-C in the terminal reaches it through us, in order.
     detached: true,
