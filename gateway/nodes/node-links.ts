@@ -152,7 +152,10 @@ export class NodeLinks implements Service, NodePresence {
       if (this.live.delete(nodeId)) this.heard.set(nodeId, clock())
       await renewing.catch((err: unknown) => log.warn({ err }, 'node.lease_not_renewed'))
       // Another gateway need not wait until it runs out.
-      if (stopping.aborted) await this.options.cursors.release(lease).catch(() => undefined)
+      if (stopping.aborted) {
+        const kept = (err: unknown) => log.warn({ err }, 'node.lease_not_released')
+        await this.options.cursors.release(lease).catch(kept)
+      }
     }
     if (!stopping.aborted) throw new AppError('unavailable', 'The lease was lost.', { reason: 'lease_lost' })
   }
