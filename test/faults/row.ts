@@ -10,6 +10,8 @@ export const storm = process.env['FAULTS'] === 'storm'
 export interface Row {
   /** A Switchboard for this row; its invariants are checked when the row is through. */
   rig(options?: RigOptions): Promise<Rig>
+  /** Checks the invariants of a rig now, and ends it: for rows that use one after the other. */
+  finish(rig: Rig): Promise<void>
   /** Undone at the end of the row, also when it failed; last first. */
   afterwards(undo: () => Promise<unknown>): void
 }
@@ -33,6 +35,11 @@ export function row(
             const rig = await Rig.start(options)
             rigs.push(rig)
             return rig
+          },
+          async finish(rig) {
+            await checkInvariants(rig)
+            await rig.destroy()
+            rigs.splice(rigs.indexOf(rig), 1)
           },
           afterwards: (work) => void undo.push(work),
         })

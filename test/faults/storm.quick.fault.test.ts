@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
-import { startDatabaseServer } from '../database-server.js'
+import { type DatabaseServer, startDatabaseServer } from '../database-server.js'
 import { emptyMariadb } from '../databases.js'
 import type { Rig } from './rig.js'
 import { full, type Row, row, storm } from './row.js'
@@ -21,18 +21,29 @@ row(
     for (let round = 0; round < ROUNDS; round++) {
       // In turn, so that a short run sees one database and a long one both.
       const mariadb = full && round % 2 === 1
-      told.push(await oneRound(given, seed + round, mariadb))
+      const said = await oneRound(given, seed + round, mariadb)
+      told.push(said)
+      // An hour of rounds should not be silent.
+      if (storm) process.stdout.write(`round ${round + 1}, ${mariadb ? 'MariaDB' : 'SQLite'}: ${said}\n`)
     }
     return `seed ${seed}: ${told.join('; ')}`
   },
   { timeoutMs: ROUNDS * 600_000 },
 )
 
-async function oneRound({ rig: make, afterwards }: Row, roundSeed: number, mariadb: boolean): Promise<string> {
-  const random = randomFrom(roundSeed)
+async function oneRound({ rig: make, finish }: Row, roundSeed: number, mariadb: boolean): Promise<string> {
   const server = mariadb ? await startDatabaseServer() : undefined
-  if (server) afterwards(() => server.stop())
-  const rig = await make(server ? { databaseUrl: (await emptyMariadb(server.url)).url } : {})
+  try {
+    const rig = await make(server ? { databaseUrl: (await emptyMariadb(server.url)).url } : {})
+    const said = await weather(rig, server, randomFrom(roundSeed))
+    await finish(rig)
+    return said
+  } finally {
+    await server?.stop()
+  }
+}
+
+async function weather(rig: Rig, server: DatabaseServer | undefined, random: () => number): Promise<string> {
   const names = Array.from({ length: SESSIONS }, (_, index) => `s${index + 1}`)
   // Slow enough for messages to be on their way when the node is killed.
   for (const name of names) await rig.sandboxSession(name, { ackDelayMs: 150 })
