@@ -13,7 +13,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 export interface Switchboard {
   rest: Rest
+  gatewayPid: number
   nodePid: number
+  /** The gateway goes on alone. */
+  stopNode(): Promise<void>
   /** Makes a session on the simulated WhatsApp and links it; answers with the time from the request to connected. */
   link(name: string, phone: string, whatsapp: SimulatorClient): Promise<number>
   stop(): Promise<void>
@@ -61,7 +64,14 @@ export async function startSwitchboard(options: SwitchboardOptions): Promise<Swi
     await stop()
     throw error
   }
-  return { rest, nodePid: node.pid, link: (name, phone, whatsapp) => link(rest, name, phone, whatsapp), stop }
+  return {
+    rest,
+    gatewayPid: gateway.pid,
+    nodePid: node.pid,
+    stopNode: node.stop,
+    link: (name, phone, whatsapp) => link(rest, name, phone, whatsapp),
+    stop,
+  }
 }
 
 async function link(rest: Rest, name: string, phone: string, whatsapp: SimulatorClient): Promise<number> {
@@ -121,7 +131,7 @@ function start(name: string, directory: string, env: Record<string, string>): Ch
       if (over) throw new Error(`${name} ended:\n${readFileSync(log, 'utf8').slice(-3_000)}`)
     },
     async stop() {
-      child.kill('SIGTERM')
+      if (!over) child.kill('SIGTERM')
       await ended
     },
   }

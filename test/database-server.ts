@@ -25,6 +25,8 @@ declare module 'vitest' {
 
 export interface DatabaseServer {
   url: string
+  /** Of the running server. */
+  pid(): number
   /** Ends the process and keeps its data: SIGTERM as an operator does it, SIGKILL as a crash. */
   halt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   /** Back on the same port with the same data. */
@@ -102,7 +104,7 @@ export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): P
   }
   try {
     await answering(child, port)
-    return { url: `mysql://root@127.0.0.1:${port}`, halt, resume, stop }
+    return { url: `mysql://root@127.0.0.1:${port}`, pid: () => child.pid as number, halt, resume, stop }
   } catch (cause) {
     const said = await readFile(log, 'utf8').catch(() => '')
     await stop()
