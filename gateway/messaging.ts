@@ -6,6 +6,7 @@ import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import type { Metrics } from '../runtime/metrics.js'
 import type { Database, Tx } from './db/database.js'
+import { EventPresenter } from './events/event-presenter.js'
 import { EventRepository } from './events/event-repository.js'
 import { eventRoutes } from './events/event-routes.js'
 import { Events } from './events/events.js'
@@ -136,7 +137,11 @@ export function createMessaging(options: MessagingOptions): Messaging {
     pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
     mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
   })
-  const events = new Events({ repository: eventRepository, views, sessions })
+  const presenter = new EventPresenter({
+    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+    mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
+  })
+  const events = new Events({ repository: eventRepository, presenter, sessions })
 
   const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
   const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }

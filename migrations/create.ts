@@ -1,4 +1,12 @@
-import { type MigrationInterface, type QueryRunner, Table, TableForeignKey, TableIndex, TableUnique } from 'typeorm'
+import {
+  type MigrationInterface,
+  type QueryRunner,
+  Table,
+  TableColumn,
+  TableForeignKey,
+  TableIndex,
+  TableUnique,
+} from 'typeorm'
 import { faultPoint } from '../runtime/fault-point.js'
 import { type Column, columns, dialectOf, type Words } from './columns.js'
 
@@ -47,6 +55,23 @@ export function createTable(table: string, shape: (words: Words) => Shape) {
 
     async down(runner: QueryRunner): Promise<void> {
       await runner.dropTable(table, true)
+    }
+  }
+}
+
+/** A migration that adds columns to a table, and can be run again after it was interrupted. */
+export function addColumns(table: string, added: (words: Words) => Column[]) {
+  return class implements MigrationInterface {
+    async up(runner: QueryRunner): Promise<void> {
+      for (const { kind: _, ...column } of added(columns(dialectOf(runner)))) {
+        if (!(await runner.hasColumn(table, column.name))) await runner.addColumn(table, new TableColumn(column))
+      }
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      for (const { name } of added(columns(dialectOf(runner)))) {
+        if (await runner.hasColumn(table, name)) await runner.dropColumn(table, name)
+      }
     }
   }
 }

@@ -12,6 +12,7 @@ import { Counters1790000000011 } from './1790000000011-counters.js'
 import { FirstCounters1790000000012 } from './1790000000012-first-counters.js'
 import { IdempotencyKeys1790000000013 } from './1790000000013-idempotency-keys.js'
 import { LostNodes1790000000014 } from './1790000000014-lost-nodes.js'
+import { EventSessions1790000000015 } from './1790000000015-event-sessions.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -29,4 +30,5 @@ export const migrations = [
   FirstCounters1790000000012,
   IdempotencyKeys1790000000013,
   LostNodes1790000000014,
+  EventSessions1790000000015,
 ]

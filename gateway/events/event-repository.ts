@@ -1,18 +1,34 @@
 import type { EntityManager } from 'typeorm'
 import type { EventId, NodeId, SessionId, TenantId } from '../../proto/contract.js'
 import { takeNumbers } from '../db/counters.js'
-import type { Database } from '../db/database.js'
+import type { Database, Tx } from '../db/database.js'
 import { inList, insertRows, selectRows } from '../db/rows.js'
 import { type EventRow, eventTable } from './event-table.js'
-import type { EventType, NewEvent, StoredEvent } from './event.js'
+import type { EventSession, EventType, NewEvent, StoredEvent } from './event.js'
 
 export interface EventFilter {
+  /** Every tenant's unless given. */
+  tenantId?: TenantId | undefined
+  /** Only of these; events without a session are then left out. */
   sessionIds?: readonly SessionId[] | undefined
   types?: readonly string[] | undefined
 }
 
+export interface EventRepositoryOptions {
+  /** In the transaction that stores events: what is owed because of them. */
+  onAdded?: (tx: Tx, events: readonly StoredEvent[]) => Promise<void>
+}
+
+/** A session's part in what is being stored. */
+interface Counted extends EventSession {
+  sequence: number
+}
+
 export class EventRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly options: EventRepositoryOptions = {},
+  ) {}
 
   /**
    * Stores events in this order, and gives each its number in its session and its place in the one order of all. The
@@ -20,25 +36,30 @@ export class EventRepository {
    */
   async add(tx: EntityManager, events: readonly NewEvent[], now: number): Promise<StoredEvent[]> {
     if (events.length === 0) return []
-    const sequences = await this.takeSequences(tx, events)
+    const sessions = await this.takeSequences(tx, events)
     const first = await takeNumbers(tx, 'event_place', events.length)
     const stored = events.map((event, index): StoredEvent => {
-      const sequence = (sequences.get(event.sessionId) ?? 0) + 1
-      sequences.set(event.sessionId, sequence)
-      return { ...event, sequence, place: first + index }
+      const place = first + index
+      const known = event.sessionId && sessions.get(event.sessionId)
+      if (!known) return { ...event, place }
+      known.sequence += 1
+      const { sequence, name, phone } = known
+      return { ...event, session: { name, ...(phone ? { phone } : {}) }, sequence, place }
     })
     await insertRows(
       tx,
       eventTable,
       stored.map((event) => toRow(event, now)),
     )
+    await this.options.onAdded?.(tx, stored)
     return stored
   }
 
   /** Raises each session's number and answers with what it was before. */
-  private async takeSequences(tx: EntityManager, events: readonly NewEvent[]): Promise<Map<SessionId, number>> {
+  private async takeSequences(tx: EntityManager, events: readonly NewEvent[]): Promise<Map<SessionId, Counted>> {
     const counts = new Map<SessionId, number>()
-    for (const { sessionId } of events) counts.set(sessionId, (counts.get(sessionId) ?? 0) + 1)
+    for (const { sessionId } of events) if (sessionId) counts.set(sessionId, (counts.get(sessionId) ?? 0) + 1)
+    if (counts.size === 0) return new Map()
     // Always in the same order, so that two transactions cannot wait for each other.
     const ids = [...counts.keys()].sort()
     const cases = ids.map(() => 'WHEN ? THEN ?').join(' ')
@@ -46,42 +67,53 @@ export class EventRepository {
       ...ids.flatMap((id) => [id, counts.get(id)]),
       ...ids,
     ])
-    const rows: { id: SessionId; sequence: number | string }[] = await tx.query(
-      `SELECT id, sequence FROM sessions WHERE id IN ${inList(ids)}`,
+    const rows: { id: SessionId; name: string; phone: string | null; sequence: number | string }[] = await tx.query(
+      `SELECT id, name, phone, sequence FROM sessions WHERE id IN ${inList(ids)}`,
       ids,
     )
-    return new Map(rows.map(({ id, sequence }) => [id, Number(sequence) - (counts.get(id) ?? 0)]))
+    return new Map(
+      rows.map(({ id, name, phone, sequence }) => [
+        id,
+        { name, ...(phone ? { phone } : {}), sequence: Number(sequence) - (counts.get(id) ?? 0) },
+      ]),
+    )
   }
 
   /** Oldest first, after a place. */
-  async list(tenantId: TenantId, after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
-    const conditions: [sql: string, values: readonly unknown[]][] = [
-      ['tenant_id = ?', [tenantId]],
-      ['place > ?', [after]],
-    ]
-    const { sessionIds } = filter
+  async list(after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
+    const conditions: [sql: string, values: readonly unknown[]][] = [['place > ?', [after]]]
+    const { tenantId, sessionIds, types } = filter
     if (sessionIds?.length === 0) return []
+    if (tenantId) conditions.push(['tenant_id = ?', [tenantId]])
     if (sessionIds) conditions.push([`session_id IN ${inList(sessionIds)}`, sessionIds])
-    if (filter.types?.length) conditions.push([`type IN ${inList(filter.types)}`, filter.types])
+    if (types?.length) conditions.push([`type IN ${inList(types)}`, types])
     const where = conditions.map(([sql]) => sql).join(' AND ')
     const values = conditions.flatMap(([, given]) => given)
-    const rows = await this.db.read((reader) =>
-      selectRows(reader, eventTable, `WHERE ${where} ORDER BY place LIMIT ${Number(limit)}`, values),
-    )
-    return rows.map(toEvent)
+    return this.select(`WHERE ${where} ORDER BY place LIMIT ${Number(limit)}`, values)
   }
 
   async findById(tenantId: TenantId, id: EventId): Promise<StoredEvent | null> {
-    const [row] = await this.db.read((reader) =>
-      selectRows(reader, eventTable, 'WHERE id = ? AND tenant_id = ?', [id, tenantId]),
-    )
-    return row ? toEvent(row) : null
+    const [event] = await this.select('WHERE id = ? AND tenant_id = ?', [id, tenantId])
+    return event ?? null
+  }
+
+  byIds(ids: readonly EventId[]): Promise<StoredEvent[]> {
+    return ids.length === 0 ? Promise.resolve([]) : this.select(`WHERE id IN ${inList(ids)}`, ids)
+  }
+
+  private async select(condition: string, values: readonly unknown[]): Promise<StoredEvent[]> {
+    const rows = await this.db.read((reader) => selectRows(reader, eventTable, condition, values))
+    return rows.map(toEvent)
   }
 }
 
-function toRow({ source, data, at, ...event }: StoredEvent, now: number): EventRow {
+function toRow({ source, session, data, at, ...event }: StoredEvent, now: number): EventRow {
   return {
     ...event,
+    sessionId: event.sessionId ?? null,
+    sessionName: session?.name ?? null,
+    sessionPhone: session?.phone ?? null,
+    sequence: event.sequence ?? null,
     nodeId: (source?.nodeId as NodeId | undefined) ?? null,
     epoch: source?.epoch ?? null,
     position: source?.position ?? null,
@@ -92,16 +124,18 @@ function toRow({ source, data, at, ...event }: StoredEvent, now: number): EventR
 }
 
 function toEvent(row: EventRow): StoredEvent {
-  const { id, tenantId, sequence, place, nodeId, epoch, position } = row
+  const { id, tenantId, sessionId, sessionName, sessionPhone, sequence, place, nodeId, epoch, position } = row
   return {
     id,
     tenantId,
-    sessionId: row.sessionId as SessionId,
+    ...(sessionId
+      ? { sessionId, session: { name: sessionName ?? '', ...(sessionPhone ? { phone: sessionPhone } : {}) } }
+      : {}),
     ...(nodeId && epoch !== null && position !== null ? { source: { nodeId, epoch, position } } : {}),
     type: row.type as EventType,
     data: row.body as StoredEvent['data'],
     at: row.at.getTime(),
-    sequence: sequence ?? 0,
+    ...(sequence === null ? {} : { sequence }),
     place,
   }
 }

@@ -5,6 +5,8 @@ export interface EventRow {
   id: EventId
   tenantId: TenantId
   sessionId: SessionId | null
+  sessionName: string | null
+  sessionPhone: string | null
   nodeId: NodeId | null
   epoch: string | null
   position: number | null
@@ -21,6 +23,8 @@ export const eventTable = new Table<EventRow>('events', (c) => ({
     id: c.id(),
     tenantId: c.ref('tenant_id'),
     sessionId: c.ref('session_id', nullable),
+    sessionName: c.word('session_name', 40, nullable),
+    sessionPhone: c.word('session_phone', 32, nullable),
     nodeId: c.ref('node_id', nullable),
     epoch: c.word('epoch', 64, nullable),
     position: c.big('position', nullable),

@@ -28,6 +28,10 @@ export const eventTypes = [
   'group.updated',
   'call.received',
   'event.unreadable',
+  'webhook.failing',
+  'webhook.disabled',
+  'quota.warning',
+  'quota.reached',
 ] as const
 export type EventType = (typeof eventTypes)[number]
 
@@ -42,7 +46,8 @@ export interface EventSource {
 export interface NewEvent {
   id: EventId
   tenantId: TenantId
-  sessionId: SessionId
+  /** Absent for what concerns the tenant as a whole. */
+  sessionId?: SessionId
   source?: EventSource
   type: EventType
   /** Made when it happened, shown as it is; `messageId` names a message of ours. */
@@ -52,8 +57,16 @@ export interface NewEvent {
 }
 
 export interface StoredEvent extends NewEvent {
-  /** Per session, from 1, without gaps. */
-  sequence: number
+  /** As it was when the event was stored; with `sessionId`. */
+  session?: EventSession
+  /** Per session, from 1, without gaps; with `sessionId`. */
+  sequence?: number
   /** In the one order that readers follow. */
   place: number
+}
+
+export interface EventSession {
+  name: string
+  /** Digits. */
+  phone?: string
 }

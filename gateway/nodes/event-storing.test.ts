@@ -83,7 +83,8 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     return storing.store(lease, cursor, followed)
   }
   const listed = async () => (await messages.list(DEFAULT_TENANT, {}, { limit: 100, before: undefined })).reverse()
-  const told = async () => (await events.list(DEFAULT_TENANT, 0, 100)).map(({ type, sequence }) => [sequence, type])
+  const told = async () =>
+    (await events.list(0, 100, { tenantId: DEFAULT_TENANT })).map(({ type, sequence }) => [sequence, type])
 
   it('makes rows of what came in and of what was typed on the phone, each once', async () => {
     await store(received('A'), received('A'), received('B', { origin: 'phone', from: '49151@c.us', to: '49170@c.us' }))
@@ -113,7 +114,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     const [a, p] = await listed()
     expect(a?.message).toMatchObject({ content: { text: { body: 'new words' } }, editedAt: 1_002, deletedAt: 1_004 })
     expect(p?.message).toMatchObject({ status: 'read', readAt: 1_006 })
-    const [, , reaction] = await events.list(DEFAULT_TENANT, 0, 100)
+    const [, , reaction] = await events.list(0, 100, { tenantId: DEFAULT_TENANT })
     expect(reaction?.data).toMatchObject({ messageId: a?.message.id, emoji: '🎉', from: '+49170' })
   })
 

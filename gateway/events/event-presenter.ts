@@ -1,0 +1,71 @@
+/** The public shape of an event, the same wherever it is read: in lists, in streams, at a webhook. */
+import { type MediaId, type Message, storedMediaOf } from '../messages/message.js'
+import { presentMessage } from '../messages/message-presenter.js'
+import type { StoredEvent } from './event.js'
+
+export const API_VERSION = 'v1'
+
+export interface Envelope {
+  id: string
+  type: string
+  timestamp: string
+  /** Absent, as is `sequence`, for what concerns the tenant as a whole. */
+  session?: { id: string; name: string; phone?: string }
+  sequence?: number
+  data: Record<string, unknown>
+  apiVersion: typeof API_VERSION
+}
+
+export interface EventPresenterOptions {
+  /** Which of these files are on their node only. */
+  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlySet<MediaId>>
+  /** Where a file can be fetched without a key, for a while from now. */
+  mediaUrl: (id: string) => string
+}
+
+export class EventPresenter {
+  constructor(private readonly options: EventPresenterOptions) {}
+
+  async one(event: StoredEvent): Promise<Envelope> {
+    const [envelope] = await this.all([event])
+    return envelope as Envelope
+  }
+
+  async all(events: readonly StoredEvent[]): Promise<Envelope[]> {
+    const files = events.flatMap(({ data }) => {
+      const message = data['message'] as Message | undefined
+      return (message && storedMediaOf(message.content)?.id) ?? []
+    })
+    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Set<MediaId>()
+    return events.map((event) => this.present(event, pending))
+  }
+
+  private present(event: StoredEvent, pending: ReadonlySet<MediaId>): Envelope {
+    const { id, type, at, sessionId, session, sequence, data } = event
+    const { message, ...rest } = data
+    return {
+      id,
+      type,
+      timestamp: new Date(at).toISOString(),
+      ...(sessionId && session
+        ? {
+            session: { id: sessionId, name: session.name, ...(session.phone ? { phone: `+${session.phone}` } : {}) },
+          }
+        : {}),
+      ...(sequence === undefined ? {} : { sequence }),
+      data: message ? { ...rest, message: this.message(message as Message, session?.name ?? '', pending) } : rest,
+      apiVersion: API_VERSION,
+    }
+  }
+
+  private message(message: Message, sessionName: string, pending: ReadonlySet<MediaId>) {
+    const file = storedMediaOf(message.content)?.id
+    return presentMessage(message, {
+      sessionName,
+      // As it was then: where the node is now says nothing about it.
+      nodePresent: true,
+      mediaPending: file !== undefined && pending.has(file),
+      mediaUrl: this.options.mediaUrl,
+    })
+  }
+}
