@@ -1,6 +1,6 @@
 /** Starts our processes as an operator would, watches what they log, and proves that nothing of them is left. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { until } from './until.js'
@@ -29,27 +29,40 @@ function baseEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }
 
-/** `entry` is a path from the root, such as `gateway/main.ts`. */
-export function startProcess(entry: string, env: Record<string, string>): RunningProcess {
+/** `entry` is a path from the root, such as `gateway/main.ts`. With `logTo` its standard output is that file. */
+export function startProcess(
+  entry: string,
+  env: Record<string, string>,
+  { logTo }: { logTo?: string | undefined } = {},
+): RunningProcess {
+  const logFile = logTo === undefined ? undefined : openSync(logTo, 'a')
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', entry], {
     cwd: root,
     env: { ...baseEnvironment(), LOG_LEVEL: 'debug', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', logFile ?? 'pipe', 'pipe'],
   })
+  if (logFile !== undefined) closeSync(logFile)
   const written: string[] = []
   const lines: LogLine[] = []
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
-  for (const stream of [child.stdout, child.stderr]) {
-    if (!stream) throw new Error('The process has no output')
-    createInterface({ input: stream }).on('line', (line) => {
-      written.push(line)
-      if (!line.startsWith('{')) return
-      try {
-        lines.push(JSON.parse(line) as LogLine)
-      } catch {
-        // A line for people that happens to begin with a brace stays in the output.
-      }
-    })
+  const take = (line: string) => {
+    written.push(line)
+    if (!line.startsWith('{')) return
+    try {
+      lines.push(JSON.parse(line) as LogLine)
+    } catch {
+      // A line for people that happens to begin with a brace stays in the output.
+    }
+  }
+  for (const stream of [child.stdout, child.stderr]) if (stream) createInterface({ input: stream }).on('line', take)
+  let taken = 0
+  /** What has come to the file since the last look. */
+  const look = () => {
+    if (logTo === undefined) return
+    const text = readFileSync(logTo, 'utf8').slice(taken)
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+    taken += whole.length
+    for (const line of whole.split('\n')) if (line !== '') take(line)
   }
   let over = false
   void exited.then(() => (over = true))
@@ -60,6 +73,7 @@ export function startProcess(entry: string, env: Record<string, string>): Runnin
     return until(
       `${entry} logs ${message}`,
       () => {
+        look()
         const line = lines.find(matches)
         if (!line && over)
           throw new Error(`${entry} ended before it logged ${message}:\n${written.slice(-30).join('\n')}`)
@@ -84,8 +98,8 @@ export function startProcess(entry: string, env: Record<string, string>): Runnin
   if (child.pid === undefined) throw new Error(`${entry} did not start`)
   return {
     pid: child.pid,
-    output: () => written.join('\n'),
-    lines: () => lines,
+    output: () => (look(), written.join('\n')),
+    lines: () => (look(), lines),
     logged,
     stop,
     kill,

@@ -3,28 +3,35 @@ import { randomBytes } from 'node:crypto'
 import { statSync, symlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
-import type { FaultPoint } from '../../runtime/fault-point.js'
+import { join } from 'node:path'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.js'
-import { browsersOn, processesNaming, type RunningProcess, startProcess } from '../processes.js'
+import { FakeTelegram } from '../fake-telegram.js'
+import { browsersOn, processesNaming } from '../processes.js'
 import { createRest, type Rest } from '../rest.js'
 import { until } from '../until.js'
 import { BrowserWatch } from './browser-watch.js'
 import { FaultDatabase } from './fault-database.js'
 import { Ledger } from './ledger.js'
-import { endProcess, stateOf } from './process-state.js'
+import { endProcess } from './process-state.js'
+import { type ProcessesOptions, RigProcesses, type StopAt } from './rig-processes.js'
 
-export interface RigOptions {
+export type { StopAt } from './rig-processes.js'
+
+export interface RigOptions extends ProcessesOptions {
   nodes?: number
   /** Where the processes of a kind stop themselves the first time. */
   stopAt?: { gateway?: StopAt; node?: StopAt }
   gateways?: number
   /** SQLite unless given. */
-  databaseUrl?: string
+  databaseUrl?: string | ((dataDir: string) => string)
   /** With the simulated WhatsApp, for sessions of the real engine. */
   simulator?: SimulatorOptions
   /** What the gateways are told instead of where the nodes listen, such as a proxy. */
   nodesThrough?: (addresses: string[]) => Promise<string[]>
+  /** With a bot on a stand-in for Telegram, and this operator. */
+  operator?: number
+  /** Before anything is started. */
+  prepare?: (rig: Rig) => Promise<void>
 }
 
 export interface WireLine {
@@ -32,31 +39,24 @@ export interface WireLine {
   at: number
 }
 
-/** At a line; `point#3` is the third time that it is passed. */
-export type StopAt = FaultPoint | `${FaultPoint}#${number}`
-
-const ready = { gateway: 'http.listening', node: 'node.started' }
-const graceMs = { gateway: 25_000, node: 40_000 }
-
-export class Rig {
+export class Rig extends RigProcesses {
   readonly ledger = new Ledger()
   readonly adminKey = `admin-${randomBytes(18).toString('hex')}`
   readonly clusterToken = randomBytes(18).toString('hex')
   readonly secretKey = randomBytes(32).toString('hex')
-  /** What processes of this rig wrote before they ended. */
-  private readonly said: RunningProcess[] = []
-  private readonly running = new Map<string, RunningProcess>()
-  private readonly recipes = new Map<string, Record<string, string>>()
   private readonly urls = new Map<string, string>()
   private nodeAddresses: string[] = []
-  private readonly openFiles = new Map<string, number>()
+  private readonly undo: (() => Promise<unknown>)[] = []
   readonly browsers: BrowserWatch
 
   private constructor(
-    readonly dataDir: string,
+    dataDir: string,
     readonly database: FaultDatabase,
     readonly simulator: Simulator | undefined,
+    readonly telegram: FakeTelegram | undefined,
+    options: RigOptions,
   ) {
+    super(dataDir, options)
     this.browsers = new BrowserWatch(dataDir)
   }
 
@@ -68,9 +68,12 @@ export class Rig {
     symlinkSync(join(tmpdir(), `tsx-${process.geteuid?.() ?? 0}`), join(tmp, `tsx-${process.geteuid?.() ?? 0}`))
     const simulator = options.simulator && createSimulator(options.simulator)
     await simulator?.start()
-    const url = options.databaseUrl ?? `sqlite:${join(dataDir, 'switchboard.sqlite')}`
-    const rig = new Rig(dataDir, new FaultDatabase(url), simulator)
+    const { databaseUrl = (inside: string) => `sqlite:${join(inside, 'switchboard.sqlite')}` } = options
+    const url = typeof databaseUrl === 'string' ? databaseUrl : databaseUrl(dataDir)
+    const telegram = options.operator === undefined ? undefined : await new FakeTelegram().start()
+    const rig = new Rig(dataDir, new FaultDatabase(url), simulator, telegram, options)
     try {
+      await options.prepare?.(rig)
       await rig.startAll(options)
     } catch (error) {
       await rig.destroy()
@@ -79,7 +82,7 @@ export class Rig {
     return rig
   }
 
-  private async startAll({ nodes = 1, gateways = 1, stopAt = {}, nodesThrough }: RigOptions): Promise<void> {
+  private async startAll({ nodes = 1, gateways = 1, stopAt = {}, nodesThrough, operator }: RigOptions): Promise<void> {
     const { dataDir, simulator } = this
     if (simulator) this.browsers.start()
     const forNode = simulator ? { CHROMIUM_ARGS: simulator.chromiumArgsLine() } : {}
@@ -102,7 +105,28 @@ export class Rig {
         await this.learnUrl(name)
       }),
     )
-    for (const name of this.names()) this.openFiles.set(kindOf(name), await this.openFilesOf(name))
+    if (this.telegram) await this.startBot(this.telegram, operator)
+    await this.countOpenFiles()
+  }
+
+  private async startBot(telegram: FakeTelegram, operator = 0): Promise<void> {
+    this.recipes.set('bot-1', {
+      ...this.shared(),
+      DATA_DIR: join(this.dataDir, 'bot-1'),
+      NODES: this.nodeAddresses.join(','),
+      GATEWAY_URL: this.urls.get('gateway-1') ?? '',
+      GATEWAY_API_KEY: this.adminKey,
+      TELEGRAM_BOT_TOKEN: telegram.token,
+      TELEGRAM_OPERATORS: String(operator),
+      TELEGRAM_API_ROOT: telegram.apiRoot,
+    })
+    this.ledger.secrets.add(telegram.token.split(':')[1] ?? '')
+    await this.launch('bot-1')
+  }
+
+  /** When everything has ended, before its data is removed; last first. */
+  afterwards(work: () => Promise<unknown>): void {
+    this.undo.push(work)
   }
 
   private shared(): Record<string, string> {
@@ -130,65 +154,8 @@ export class Rig {
     this.recipes.set(name, { ...this.recipes.get(name), PORT: new URL(url).port })
   }
 
-  names(): string[] {
-    return [...this.running.keys()]
-  }
-
-  get(name: string): RunningProcess {
-    const running = this.running.get(name)
-    if (!running) throw new Error(`There is no process called ${name}`)
-    return running
-  }
-
   rest(name = 'gateway-1'): Rest {
     return createRest(this.urls.get(name) ?? '', this.adminKey)
-  }
-
-  /** Starts a process, again on its data and where it listened before, and waits until it is up. */
-  async launch(name: string, { stopAt, env = {} }: { stopAt?: StopAt | undefined; env?: Record<string, string> } = {}) {
-    const running = this.spawn(name, { ...env, ...(stopAt ? { FAULT_POINT: stopAt } : {}) })
-    await running.logged(ready[kindOf(name)])
-    return running
-  }
-
-  /** The same without waiting. */
-  spawn(name: string, env: Record<string, string> = {}): RunningProcess {
-    const recipe = this.recipes.get(name)
-    if (!recipe) throw new Error(`There is no recipe for ${name}`)
-    const entry = kindOf(name) === 'gateway' ? 'gateway/main.ts' : 'session-node/main.ts'
-    const running = startProcess(entry, { ...recipe, ...env })
-    this.running.set(name, running)
-    this.said.push(running)
-    return running
-  }
-
-  /** Starts again what is not up, as whoever supervises the processes would. */
-  async revive(): Promise<void> {
-    for (const name of this.names()) {
-      const up = await this.get(name)
-        .logged(ready[kindOf(name)])
-        .catch(() => undefined)
-      if (!up || this.get(name).ended()) await this.launch(name)
-    }
-  }
-
-  /** `kill -9`. */
-  async kill(name: string): Promise<void> {
-    await this.get(name).kill()
-  }
-
-  /** SIGTERM; asserts that it ends well and in time. */
-  async end(name: string): Promise<number> {
-    const { code, ms } = await this.get(name).stop()
-    if (code !== 0) throw new Error(`${name} ended with ${code}:\n${this.get(name).output().slice(-2_000)}`)
-    if (ms > graceMs[kindOf(name)]) throw new Error(`${name} took ${ms} ms to end`)
-    return ms
-  }
-
-  /** Resolves when the process has stopped itself at its fault point. */
-  async atFaultPoint(name: string, timeoutMs = 30_000): Promise<void> {
-    const { pid } = this.get(name)
-    await until(`${name} is at its fault point`, () => stateOf(pid) === 'T', { timeoutMs, everyMs: 5 })
   }
 
   /** A linked sandbox session. */
@@ -249,23 +216,6 @@ export class Rig {
     return sizes.reduce((sum, size) => sum + size, 0)
   }
 
-  output(): string {
-    return this.said.map((running) => running.output()).join('\n')
-  }
-
-  lines() {
-    return this.said.flatMap((running) => running.lines())
-  }
-
-  /** Descriptors of living processes that have far more of them than at the start. */
-  async leaks(): Promise<string[]> {
-    const counts = await Promise.all(this.names().map(async (name) => ({ name, now: await this.openFilesOf(name) })))
-    // Kept-alive connections of clients and of the database's pool come and go; a leak grows with the messages.
-    return counts
-      .filter(({ name, now }) => now > (this.openFiles.get(kindOf(name)) ?? 0) + 64)
-      .map(({ name, now }) => `${name} has ${now} open files, at the start ${this.openFiles.get(kindOf(name))}`)
-  }
-
   /** What is left of it after everything has ended. */
   async leftovers(): Promise<string[]> {
     const processes = processesNaming(this.dataDir).map(({ command }) => `still running: ${command}`)
@@ -280,18 +230,11 @@ export class Rig {
     // Browsers of killed nodes see it by their pipe; one that hangs must not outlive the test.
     for (const { pid } of [...browsersOn(this.dataDir), ...processesNaming(this.dataDir)]) endProcess(pid)
     await this.simulator?.stop()
+    await this.telegram?.stop()
     await this.database.close()
+    for (const work of this.undo.reverse()) await work()
     await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   }
-
-  private async openFilesOf(name: string): Promise<number> {
-    const files = await readdir(`/proc/${this.get(name).pid}/fd`).catch(() => [])
-    return files.length
-  }
-}
-
-export function kindOf(name: string): 'gateway' | 'node' {
-  return basename(name).startsWith('gateway') ? 'gateway' : 'node'
 }
 
 function parseLine(text: string): WireLine[] {
