@@ -24,6 +24,8 @@ await main(async () => {
   if (purpose === 'test') {
     const { ensureDatabaseServer } = await import('./ensure-database-server.mjs')
     await ensureDatabaseServer()
+    const { ensureTestPrograms } = await import('./ensure-test-programs.mjs')
+    await ensureTestPrograms()
   }
 })
 
