@@ -23,6 +23,8 @@ export interface ProcessesOptions {
   logTo?: (name: string) => string | undefined
   /** Further settings of each process. */
   env?: (name: string) => Record<string, string>
+  /** What is started instead of the process itself. */
+  entry?: (name: string) => string | undefined
 }
 
 export class RigProcesses {
@@ -58,10 +60,10 @@ export class RigProcesses {
   spawn(name: string, env: Record<string, string> = {}): RunningProcess {
     const recipe = this.recipes.get(name)
     if (!recipe) throw new Error(`There is no recipe for ${name}`)
-    const { clocks, logTo, env: more } = this.processes
+    const { clocks, logTo, env: more, entry } = this.processes
     const clock = clocks ? { NODE_OPTIONS: `--import ${shiftedClock}`, CLOCK_FILE: this.clockFile(name) } : {}
     const given = { ...recipe, ...clock, ...more?.(name), ...env }
-    const running = startProcess(entries[kindOf(name)], given, { logTo: logTo?.(name) })
+    const running = startProcess(entry?.(name) ?? entries[kindOf(name)], given, { logTo: logTo?.(name) })
     this.running.set(name, running)
     this.said.push(running)
     return running
