@@ -10,7 +10,9 @@ import {
   everySentOnce,
   link,
   now,
+  phoneOf,
   qrsTold,
+  received,
   restartsFor,
   WITH_WHATSAPP,
 } from './real-sessions.js'
@@ -45,13 +47,17 @@ row('F05', 'kill -9 of Chromium while 100 messages are sent', async ({ rig: make
   const rig = await make(WITH_WHATSAPP)
   await link(rig, 'shop', '4915100000001')
   const qrs = await qrsTold(rig)
-  await rig.ledger.load({ session: 'shop', count: 100, concurrency: 10, rest: () => rig.rest() })
+  // Slowly enough for the kill to come in between.
+  const loading = rig.ledger.load({
+    ...{ session: 'shop', count: 100, concurrency: 10, perSecond: 40, rest: () => rig.rest() },
+  })
   await until('some are on their way', async () => (await rig.wire()).length >= 20, { everyMs: 10, timeoutMs: 60_000 })
   const before = (await rig.wire()).length
   for (const { pid } of browsers(rig)) process.kill(pid, 'SIGKILL')
   const began = performance.now()
   await rig.sessionIs('shop', 'disconnected', 30_000)
   await rig.sessionIs('shop', 'connected', 60_000)
+  await loading
   const backMs = Math.round(performance.now() - began)
   expect(await everySentOnce(rig)).toBe(100)
   expect(await restartsFor(rig, 'browser_crashed')).toBe(1)
@@ -154,6 +160,11 @@ row('F34', '50 calls of start, stop and restart on one session at once', async (
   expect(await qrsTold(rig)).toBe(qrs)
   await rig.ledger.send(rig.rest(), 'shop')
   await everySentOnce(rig)
+  // Heard once: no listener of an earlier generation is left.
+  const ben = await phoneOf(rig, '4915100000002', 'Ben')
+  const { id: heard } = await ben.sendText('4915100000001', 'hello')
+  await until('it is heard', async () => (await received(rig)).length > 0)
+  expect(await received(rig)).toEqual([heard])
   const generations = rig.lines().flatMap(({ generation }) => (typeof generation === 'number' ? [generation] : []))
   return `answers ${[...new Set(answers)].join(', ')}; connected at the end, after ${Math.max(1, ...generations)} generations; one browser throughout`
 })

@@ -1,5 +1,6 @@
 /** Sessions of the real engine in a rig, linked to phones of the simulated WhatsApp. */
 import { expect } from 'vitest'
+import { sleep } from '../../runtime/clock.js'
 import type { Phone } from '../../simulator/simulator.js'
 import { browsersOn } from '../processes.js'
 import { until } from '../until.js'
@@ -72,4 +73,33 @@ export async function connectedAfter(rig: Rig, place: number, ids: string[]): Pr
     .catch(() => [])
   const last = new Map(told.map(({ session_id, type }) => [session_id, type]))
   return ids.every((id) => last.get(id) === 'session.connected')
+}
+
+/** The events of received messages, in their order: the WhatsApp id of each. */
+export async function received(rig: Rig): Promise<string[]> {
+  const rows = await rig.database.rows<{ id: string; wa_message_id: string }>(
+    `SELECT id, wa_message_id FROM messages WHERE direction = 'in'`,
+  )
+  const waIds = new Map(rows.map((message) => [message.id, message.wa_message_id]))
+  const told = await rig.database.rows<{ body: string }>(
+    `SELECT body FROM events WHERE type = 'message.received' ORDER BY place`,
+  )
+  return told.map(({ body }) => waIds.get((JSON.parse(body) as { messageId: string }).messageId) ?? 'unknown')
+}
+
+/** Writes from a phone to a number again and again, until it is stopped; that answers with the ids of all messages. */
+export function writing(from: Phone, to: string, everyMs: number): () => Promise<string[]> {
+  const ids: string[] = []
+  const stopping = new AbortController()
+  const loop = (async () => {
+    while (!stopping.signal.aborted) {
+      ids.push((await from.sendText(to, `${ids.length}`)).id)
+      await sleep(everyMs, stopping.signal)
+    }
+  })()
+  return async () => {
+    stopping.abort()
+    await loop
+    return ids
+  }
 }
