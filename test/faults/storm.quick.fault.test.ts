@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
 import { type DatabaseServer, startDatabaseServer } from '../database-server.js'
 import { emptyMariadb } from '../databases.js'
+import { randomFrom } from './random.js'
 import type { Rig } from './rig.js'
 import { full, type Row, row, storm } from './row.js'
 
@@ -103,15 +104,4 @@ async function somethingIsSent(rig: Rig, mostMs: number): Promise<void> {
   const before = rig.wireBytes()
   const end = Date.now() + mostMs
   while (rig.wireBytes() === before && Date.now() < end) await sleep(5)
-}
-
-/** mulberry32: the same moments for the same seed. */
-function randomFrom(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
