@@ -25,12 +25,14 @@ describe('npm run webhook:listen', () => {
   async function listen(...args: string[]) {
     const typed = ['run', '--silent', 'webhook:listen', '--', '--port', '0', ...args]
     const { KEY: _, ...env } = process.env
-    const child = spawn('npm', typed, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('npm', typed, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
-    const ended = once(child, 'exit').then(([code]) => code as number)
+    // Its output is closed when npm, the shell and the receiver have all ended.
+    const ended = once(child, 'close').then(([code]) => code as number)
     undo.push(async () => {
-      child.kill('SIGTERM')
+      // As Ctrl+C does it: to all that were started.
+      if (child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGINT')
       await ended
     })
     return { said: () => said, ended, url: () => until('it listens', () => /http:\S+/.exec(said)?.[0]) }
