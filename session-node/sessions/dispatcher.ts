@@ -113,7 +113,7 @@ export class Dispatcher {
   private async step(client: WhatsAppClient, signal: AbortSignal): Promise<void> {
     const version = this.changed.version
     const room = Math.min(WINDOW - this.awaitingAck.size, this.pace.burst())
-    const head = room > 0 ? this.options.sends.queued(this.options.session.id, room) : []
+    const head = room > 0 ? markedTogether(this.options.sends.queued(this.options.session.id, room)) : []
     const [first] = head
     if (!first) return this.changed.since(version, { signal })
     const capLeftMs = this.pace.capLeftMs()
@@ -242,4 +242,13 @@ export class Dispatcher {
     this.wake()
     this.recheck()
   }
+}
+
+/**
+ * What was sent again before is marked alone: a crash takes one of the resends of all that are marked, and those behind
+ * the one in the page's hands would lose theirs without ever having been touched.
+ */
+function markedTogether(head: OpenSend[]): OpenSend[] {
+  const again = head.findIndex(({ resends }) => resends > 0)
+  return again < 0 ? head : head.slice(0, Math.max(1, again))
 }

@@ -76,3 +76,30 @@ row(
     return `1 line after 2 kills: ${steps.join(' > ')}`
   },
 )
+
+row('F04b', 'kill -9 of the node three times before the page has the first of many', async ({ rig: make }) => {
+  const rig = await make()
+  await rig.sandboxSession('one')
+  await rig.kill('node-1')
+  const { ledger } = rig
+  await ledger.load({ session: 'one', count: 10, rest: () => rig.rest() })
+  for (let kill = 1; kill <= 3; kill++) {
+    rig.spawn('node-1', { FAULT_POINT: 'dispatch.journaled' })
+    await rig.atFaultPoint('node-1')
+    await rig.kill('node-1')
+  }
+  expect((await rig.wire()).length).toBe(0)
+  await rig.launch('node-1')
+  // The one that was at stake each time asks for a person; those behind it were never touched.
+  const held = await until('one is held', async () => {
+    const { body } = await rig.rest().get('/messages?status=unknown')
+    return (body.data as { id: string; reason: string }[]).find(({ reason }) => reason === 'held')
+  })
+  await until('the others are sent', async () => (await rig.wire()).length === 9)
+  expect((await rig.rest().post(`/messages/${held.id}/resend`, {})).status).toBe(200)
+  await rig.settled()
+  const lines = (await rig.wire()).map(({ waMessageId }) => waMessageId)
+  expect(new Set(lines).size).toBe(10)
+  expect(lines.length).toBe(10)
+  return '9 sent by themselves, 1 after a person was asked, each once'
+})
