@@ -54,6 +54,9 @@ describe('the guarded client', () => {
     'https://[2002:7f00:1::]/',
     'https://224.0.0.1/',
     'https://0.0.0.0/',
+    'https://[::127.0.0.1]/',
+    'https://[100:0:0:1::1]/',
+    'https://168.63.129.16/',
   ])('refuses %s', async (url) => {
     const get = open([])
     await expect(get(url)).rejects.toMatchObject({ code: 'invalid', reason: 'blocked_address' })

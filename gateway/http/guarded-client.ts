@@ -140,10 +140,17 @@ export function toUrlError(error: unknown, url: URL, deadline?: AbortSignal): Ap
   return new AppError('unprocessable', `${url.host} could not be reached.`, { reason: 'url_unreachable', cause: error })
 }
 
+const globalUnicast = ipaddr.parseCIDR('2000::/3')
+/** Public by its number, and inside Azure the host's own services. */
+const AZURE_HOST = '168.63.129.16'
+
 /** Publicly routable unicast, also when an IPv4 address is wrapped in an IPv6 one. */
 function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
-  return ipaddr.process(address).range() === 'unicast'
+  const parsed = ipaddr.process(address)
+  if (parsed.range() !== 'unicast' || parsed.toString() === AZURE_HOST) return false
+  // What is assigned to nobody, such as ::127.0.0.1, counts as unicast too.
+  return parsed.kind() === 'ipv4' || parsed.match(globalUnicast as never)
 }
 
 function blocked(host: string): AppError {
