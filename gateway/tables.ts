@@ -8,6 +8,8 @@ import { nodeCursorTable } from './nodes/node-cursor-table.js'
 import { sessionTable } from './sessions/session-table.js'
 import { apiKeyTable } from './tenants/api-key-table.js'
 import { tenantTable } from './tenants/tenant-table.js'
+import { attemptTable, deliveryTable } from './webhooks/delivery-table.js'
+import { webhookTable } from './webhooks/webhook-table.js'
 
 /** Every table that the gateway reads or writes, as its connections need to know them. */
 export const tables = [
@@ -22,4 +24,7 @@ export const tables = [
   mediaTable,
   counterTable,
   idempotencyKeyTable,
+  webhookTable,
+  deliveryTable,
+  attemptTable,
 ]

@@ -13,6 +13,9 @@ import { FirstCounters1790000000012 } from './1790000000012-first-counters.js'
 import { IdempotencyKeys1790000000013 } from './1790000000013-idempotency-keys.js'
 import { LostNodes1790000000014 } from './1790000000014-lost-nodes.js'
 import { EventSessions1790000000015 } from './1790000000015-event-sessions.js'
+import { Webhooks1790000000016 } from './1790000000016-webhooks.js'
+import { Deliveries1790000000017 } from './1790000000017-deliveries.js'
+import { DeliveryAttempts1790000000018 } from './1790000000018-delivery-attempts.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -31,4 +34,7 @@ export const migrations = [
   IdempotencyKeys1790000000013,
   LostNodes1790000000014,
   EventSessions1790000000015,
+  Webhooks1790000000016,
+  Deliveries1790000000017,
+  DeliveryAttempts1790000000018,
 ]

@@ -1,0 +1,102 @@
+/** A URL of a tenant that events are posted to: what it wants, and how it is doing. No I/O. */
+import type { SessionId, TenantId } from '../../proto/contract.js'
+import type { StoredEvent } from '../events/event.js'
+
+export type WebhookId = `whk_${string}`
+/** `failing` is told, and treated like `enabled`; `deleted` ones are on their way out and shown to nobody. */
+export type WebhookStatus = 'enabled' | 'failing' | 'paused' | 'disabled' | 'deleted'
+export const signatures = ['standard', 'hub'] as const
+export type Signature = (typeof signatures)[number]
+
+/** What nobody but its owner and its receiver may know. */
+export interface WebhookSecrets {
+  /** `whsec_` and base64. */
+  secret: string
+  /** Sign beside the new one for a while. */
+  previous: { secret: string; until: number }[]
+  headers: Record<string, string>
+}
+
+export interface Webhook extends WebhookSecrets {
+  id: WebhookId
+  tenantId: TenantId
+  url: string
+  /** Types, or beginnings of types such as `message.*`; `*` for all. */
+  events: string[]
+  /** Session ids; `*` for all, and for events without a session. */
+  sessions: string[]
+  description: string | null
+  signature: Signature
+  ordered: boolean
+  concurrency: number
+  status: WebhookStatus
+  /** Why it is disabled. */
+  reason: string | null
+  health: Health
+  createdAt: Date
+}
+
+/** How the newest attempts went. Kept by the gateway that delivers to it, and handed on with the row. */
+export interface Health {
+  /** One after the other. */
+  failures: number
+  /** ms since the epoch: of the first of them. */
+  failingSince?: number
+  /** Times that the breaker opened since the last success. */
+  opened: number
+  /** No attempt from one time to another, in ms since the epoch. */
+  hold?: { from: number; until: number }
+}
+
+export const healthy: Health = { failures: 0, opened: 0 }
+
+/** Consecutive failures after which only probes are sent. */
+export const BREAKER_FAILURES = 5
+/** A webhook that has failed for so long, and never anything else, is disabled. */
+export const DISABLE_AFTER_MS = 5 * 86_400_000
+export const OVERLAP_MS = 86_400_000
+
+export function isOpen({ failures }: Health): boolean {
+  return failures >= BREAKER_FAILURES
+}
+
+/** A clock that was put back must not hold anything for longer. */
+export function isHeld({ hold }: Health, now: number): boolean {
+  return hold !== undefined && now < hold.until && now >= hold.from - 60_000
+}
+
+export interface BreakerTimes {
+  firstMs: number
+  mostMs: number
+}
+
+/** `holdMs`: what the receiver asked for. */
+export function afterFailure(before: Health, now: number, breaker: BreakerTimes, holdMs = 0): Health {
+  const failures = before.failures + 1
+  const failingSince = before.failingSince ?? now
+  // Attempts that were under way together open it once.
+  const opens = failures >= BREAKER_FAILURES && !isHeld(before, now)
+  const opened = before.opened + (opens ? 1 : 0)
+  const breakMs = opens ? Math.min(breaker.firstMs * 2 ** Math.min(opened - 1, 20), breaker.mostMs) : 0
+  const until = Math.max(now + Math.max(breakMs, holdMs), isHeld(before, now) ? (before.hold?.until ?? 0) : 0)
+  return { failures, failingSince, opened, ...(until > now ? { hold: { from: now, until } } : {}) }
+}
+
+/** Whether a webhook gets this event. One about a webhook does not go to that webhook. */
+export function wants(webhook: Pick<Webhook, 'id' | 'events' | 'sessions'>, event: EventOfInterest): boolean {
+  const { type, sessionId, data } = event
+  if (!webhook.events.some((wanted) => covers(wanted, type))) return false
+  if (!webhook.sessions.includes('*')) return sessionId !== undefined && webhook.sessions.includes(sessionId)
+  return sessionId !== undefined || (data as { webhook?: { id?: string } }).webhook?.id !== webhook.id
+}
+
+type EventOfInterest = Pick<StoredEvent, 'type' | 'data'> & { sessionId?: SessionId | undefined }
+
+export function covers(wanted: string, type: string): boolean {
+  return wanted === '*' || wanted === type || (wanted.endsWith('.*') && type.startsWith(wanted.slice(0, -1)))
+}
+
+/** The secrets that sign now. */
+export function signingSecrets({ secret, previous }: WebhookSecrets, now: number): string[] {
+  return [secret, ...previous.filter(({ until }) => until > now).map((old) => old.secret)]
+}
