@@ -86,7 +86,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
-    ...{ db, directory, dataDir, metrics, clock, log },
+    ...{ db, directory, secrets, dataDir, metrics, clock, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
     keyed,

@@ -10,6 +10,7 @@ import { EventPresenter } from './events/event-presenter.js'
 import { EventRepository } from './events/event-repository.js'
 import { eventRoutes } from './events/event-routes.js'
 import { Events } from './events/events.js'
+import { SealedData } from './events/sealed-data.js'
 import type { ApiRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
 import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
@@ -40,10 +41,12 @@ import { nodeRoutes } from './nodes/node-routes.js'
 import type { Session } from './sessions/session.js'
 import type { SessionEvents } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
+import type { Secrets } from './tenants/secrets.js'
 
 export interface MessagingOptions {
   db: Database
   directory: NodeDirectory
+  secrets: Secrets
   sessionEvents: SessionEvents
   keys: IdempotencyKeys
   keyed: KeyedRequests
@@ -72,7 +75,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
     start: (...args) => options.sessions().start(...args),
   }
   const messageRepository = new MessageRepository(db)
-  const eventRepository = new EventRepository(db)
+  const sealing = new SealedData(() => options.secrets.key('events'), log)
+  const eventRepository = new EventRepository(db, { sealing })
   const mediaRepository = new MediaRepository(db)
   const cursors = new NodeCursorRepository(db)
   const files = new MediaFiles(join(options.dataDir, 'media'))

@@ -1,20 +1,8 @@
 /** The public shape of an event, the same wherever it is read: in lists, in streams, at a webhook. */
 import { type MediaId, type Message, storedMediaOf } from '../messages/message.js'
 import { presentMessage } from '../messages/message-presenter.js'
+import { API_VERSION, type Envelope, type EventData } from './catalogue/catalogue.js'
 import type { StoredEvent } from './event.js'
-
-export const API_VERSION = 'v1'
-
-export interface Envelope {
-  id: string
-  type: string
-  timestamp: string
-  /** Absent, as is `sequence`, for what concerns the tenant as a whole. */
-  session?: { id: string; name: string; phone?: string }
-  sequence?: number
-  data: Record<string, unknown>
-  apiVersion: typeof API_VERSION
-}
 
 export interface EventPresenterOptions {
   /** Which of these files are on their node only. */
@@ -33,8 +21,7 @@ export class EventPresenter {
 
   async all(events: readonly StoredEvent[]): Promise<Envelope[]> {
     const files = events.flatMap(({ data }) => {
-      const message = data['message'] as Message | undefined
-      return (message && storedMediaOf(message.content)?.id) ?? []
+      return (data.message && storedMediaOf(data.message.content)?.id) ?? []
     })
     const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Set<MediaId>()
     return events.map((event) => this.present(event, pending))
@@ -43,6 +30,7 @@ export class EventPresenter {
   private present(event: StoredEvent, pending: ReadonlySet<MediaId>): Envelope {
     const { id, type, at, sessionId, session, sequence, data } = event
     const { message, ...rest } = data
+    const shown = message ? { ...rest, message: this.message(message, session?.name ?? '', pending) } : rest
     return {
       id,
       type,
@@ -53,9 +41,10 @@ export class EventPresenter {
           }
         : {}),
       ...(sequence === undefined ? {} : { sequence }),
-      data: message ? { ...rest, message: this.message(message as Message, session?.name ?? '', pending) } : rest,
+      // What was stored is what the catalogue says of its type.
+      data: shown as EventData,
       apiVersion: API_VERSION,
-    }
+    } as Envelope
   }
 
   private message(message: Message, sessionName: string, pending: ReadonlySet<MediaId>) {

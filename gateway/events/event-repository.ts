@@ -4,7 +4,9 @@ import { takeNumbers } from '../db/counters.js'
 import type { Database, Tx } from '../db/database.js'
 import { inList, insertRows, selectRows } from '../db/rows.js'
 import { type EventRow, eventTable } from './event-table.js'
-import type { EventSession, EventType, NewEvent, StoredEvent } from './event.js'
+import type { EventType } from './catalogue/catalogue.js'
+import type { SealedData } from './sealed-data.js'
+import type { EventSession, NewEvent, StoredEvent } from './event.js'
 
 export interface EventFilter {
   /** Every tenant's unless given. */
@@ -15,6 +17,7 @@ export interface EventFilter {
 }
 
 export interface EventRepositoryOptions {
+  sealing: SealedData
   /** In the transaction that stores events: what is owed because of them. */
   onAdded?: (tx: Tx, events: readonly StoredEvent[]) => Promise<void>
 }
@@ -27,7 +30,7 @@ interface Counted extends EventSession {
 export class EventRepository {
   constructor(
     private readonly db: Database,
-    private readonly options: EventRepositoryOptions = {},
+    private readonly options: EventRepositoryOptions,
   ) {}
 
   /**
@@ -49,7 +52,7 @@ export class EventRepository {
     await insertRows(
       tx,
       eventTable,
-      stored.map((event) => toRow(event, now)),
+      stored.map((event) => this.toRow(event, now)),
     )
     await this.options.onAdded?.(tx, stored)
     return stored
@@ -103,39 +106,41 @@ export class EventRepository {
 
   private async select(condition: string, values: readonly unknown[]): Promise<StoredEvent[]> {
     const rows = await this.db.read((reader) => selectRows(reader, eventTable, condition, values))
-    return rows.map(toEvent)
+    return rows.map((row) => this.toEvent(row))
   }
-}
 
-function toRow({ source, session, data, at, ...event }: StoredEvent, now: number): EventRow {
-  return {
-    ...event,
-    sessionId: event.sessionId ?? null,
-    sessionName: session?.name ?? null,
-    sessionPhone: session?.phone ?? null,
-    sequence: event.sequence ?? null,
-    nodeId: (source?.nodeId as NodeId | undefined) ?? null,
-    epoch: source?.epoch ?? null,
-    position: source?.position ?? null,
-    body: data,
-    at: new Date(at),
-    createdAt: new Date(now),
+  private toRow(stored: StoredEvent, now: number): EventRow {
+    const { source, session, at, data: _, ...event } = stored
+    return {
+      ...event,
+      sessionId: event.sessionId ?? null,
+      sessionName: session?.name ?? null,
+      sessionPhone: session?.phone ?? null,
+      sequence: event.sequence ?? null,
+      nodeId: (source?.nodeId as NodeId | undefined) ?? null,
+      epoch: source?.epoch ?? null,
+      position: source?.position ?? null,
+      body: this.options.sealing.seal(stored),
+      at: new Date(at),
+      createdAt: new Date(now),
+    }
   }
-}
 
-function toEvent(row: EventRow): StoredEvent {
-  const { id, tenantId, sessionId, sessionName, sessionPhone, sequence, place, nodeId, epoch, position } = row
-  return {
-    id,
-    tenantId,
-    ...(sessionId
-      ? { sessionId, session: { name: sessionName ?? '', ...(sessionPhone ? { phone: sessionPhone } : {}) } }
-      : {}),
-    ...(nodeId && epoch !== null && position !== null ? { source: { nodeId, epoch, position } } : {}),
-    type: row.type as EventType,
-    data: row.body as StoredEvent['data'],
-    at: row.at.getTime(),
-    ...(sequence === null ? {} : { sequence }),
-    place,
+  private toEvent(row: EventRow): StoredEvent {
+    const { id, tenantId, sessionId, sessionName, sessionPhone, sequence, place, nodeId, epoch, position } = row
+    const type = row.type as EventType
+    return {
+      id,
+      tenantId,
+      ...(sessionId
+        ? { sessionId, session: { name: sessionName ?? '', ...(sessionPhone ? { phone: sessionPhone } : {}) } }
+        : {}),
+      ...(nodeId && epoch !== null && position !== null ? { source: { nodeId, epoch, position } } : {}),
+      type,
+      data: this.options.sealing.open({ id, type, data: row.body as StoredEvent['data'] }),
+      at: row.at.getTime(),
+      ...(sequence === null ? {} : { sequence }),
+      place,
+    }
   }
 }

@@ -5,7 +5,7 @@ import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
 import { decodeCursor, encodeCursor, pageFields } from '../http/pagination.js'
 import { parse } from '../http/parse.js'
-import { type EventType, eventTypes } from './event.js'
+import { type EventType, eventTypes } from './catalogue/catalogue.js'
 import type { Events } from './events.js'
 
 const Types = z

@@ -1,39 +1,7 @@
-/** What the tenant reads of what happened: names, and what each says. No I/O. */
+/** An event as it is stored. What each type says is in the catalogue. No I/O. */
 import type { EventId, MessageId, SessionId, TenantId } from '../../proto/contract.js'
-
-export const eventTypes = [
-  'message.queued',
-  'message.pending',
-  'message.received',
-  'message.sent',
-  'message.delivered',
-  'message.read',
-  'message.played',
-  'message.failed',
-  'message.unknown',
-  'message.edited',
-  'message.deleted',
-  'message.reaction',
-  'poll.vote',
-  'session.created',
-  'session.starting',
-  'session.qr_pending',
-  'session.connected',
-  'session.disconnected',
-  'session.stopped',
-  'session.logged_out',
-  'session.failed',
-  'group.joined',
-  'group.left',
-  'group.updated',
-  'call.received',
-  'event.unreadable',
-  'webhook.failing',
-  'webhook.disabled',
-  'quota.warning',
-  'quota.reached',
-] as const
-export type EventType = (typeof eventTypes)[number]
+import type { Message } from '../messages/message.js'
+import type { EventData, EventType } from './catalogue/catalogue.js'
 
 /** Where an event of a node came from: unique for good. */
 export interface EventSource {
@@ -42,21 +10,34 @@ export interface EventSource {
   position: number
 }
 
-/** An event to be stored. */
-export interface NewEvent {
+/** What is stored of an event's data: a message as its row was, shown as receivers know it only when it is read. */
+export type StoredData<Type extends EventType = EventType> = WithRow<EventData<Type>>
+type WithRow<Data> = Data extends { message: unknown }
+  ? Omit<Data, 'message'> & { message: Message }
+  : Data extends { message?: unknown }
+    ? Omit<Data, 'message'> & { message?: Message }
+    : Data
+
+/** What happened, in the words of the catalogue. */
+export type Told = { [Type in EventType]: { type: Type; data: StoredData<Type> } }[EventType]
+
+interface Happened {
   id: EventId
   tenantId: TenantId
   /** Absent for what concerns the tenant as a whole. */
   sessionId?: SessionId
   source?: EventSource
-  type: EventType
-  /** Made when it happened, shown as it is; `messageId` names a message of ours. */
-  data: Record<string, unknown> & { messageId?: MessageId }
   /** ms since the epoch. */
   at: number
 }
 
-export interface StoredEvent extends NewEvent {
+/** An event to be stored. */
+export type NewEvent = Happened & Told
+
+/** An event that was stored. Its type may be of a later version, its data of an earlier one. */
+export interface StoredEvent extends Happened {
+  type: EventType
+  data: Record<string, unknown> & { messageId?: MessageId | undefined; message?: Message | undefined }
   /** As it was when the event was stored; with `sessionId`. */
   session?: EventSession
   /** Per session, from 1, without gaps; with `sessionId`. */

@@ -5,7 +5,7 @@ import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import type { EventPresenter } from './event-presenter.js'
 import type { EventFilter, EventRepository } from './event-repository.js'
-import type { EventType } from './event.js'
+import type { EventType } from './catalogue/catalogue.js'
 
 export interface EventsOptions {
   repository: EventRepository

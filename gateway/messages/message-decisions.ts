@@ -8,7 +8,7 @@ import type { Database } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
 import type { Session } from '../sessions/session.js'
 import { type Message, moved, waitsForPerson } from './message.js'
-import { statusEvent } from './message-events.js'
+import { statusEvent } from './message-told.js'
 import type { MessageNews } from './message-news.js'
 import type { MessageRepository } from './message-repository.js'
 

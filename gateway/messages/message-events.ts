@@ -2,10 +2,10 @@
  * What the events of a node mean for messages: new rows, statuses, edits. Works on what was loaded beforehand and
  * remembers what has to be written, so that a batch of events costs a handful of statements. No I/O.
  */
-import type { EventBody, MessageId, NodeEvent, NodeId, SessionId } from '../../proto/contract.js'
+import type { MessageId, NodeEvent, NodeId, SessionId } from '../../proto/contract.js'
 import { mediaOf } from '../../proto/contract.js'
 import { newId } from '../../runtime/ids.js'
-import type { EventType, NewEvent } from '../events/event.js'
+import type { Told } from '../events/event.js'
 import type { NodeFile } from '../media/media-repository.js'
 import {
   type Direction,
@@ -17,64 +17,18 @@ import {
   type StoredContent,
   withMedia,
 } from './message.js'
-import type { MessageChange, WaKey } from './message-repository.js'
-import { shownChat } from '../../proto/recipient.js'
-
-type Body<Kind extends EventBody['kind']> = Extract<EventBody, { kind: Kind }>
-
-/** What the tenant is told; null when it was known before. */
-export interface Told {
-  type: EventType
-  data: Record<string, unknown> & { messageId?: MessageId }
-}
-
-/** The rows that the events of a batch talk about. */
-export function messagesMeant(events: readonly NodeEvent[]): { ids: MessageId[]; keys: WaKey[] } {
-  const ids = new Set<MessageId>()
-  const keys = new Map<string, WaKey>()
-  const either = (sessionId: SessionId, waMessageId: string | undefined) => {
-    if (!waMessageId) return
-    for (const direction of ['in', 'out'] as const) {
-      keys.set(keyOf(sessionId, direction, waMessageId), { sessionId, direction, waMessageId })
-    }
-  }
-  for (const { sessionId, body } of events) {
-    switch (body.kind) {
-      case 'message_queued':
-        ids.add(body.message.id)
-        either(sessionId, body.message.replyTo)
-        break
-      case 'message_status':
-        if (body.messageId) ids.add(body.messageId)
-        else either(sessionId, body.waMessageId)
-        break
-      case 'message_received':
-        either(sessionId, body.waMessageId)
-        either(sessionId, body.replyTo)
-        break
-      case 'message_edited':
-      case 'message_deleted':
-      case 'message_reaction':
-      case 'poll_vote':
-        either(sessionId, body.waMessageId)
-        break
-      default:
-    }
-  }
-  return { ids: [...ids], keys: [...keys.values()] }
-}
-
-/** The event of a status that the gateway itself came to know. */
-export function statusEvent(message: Message, at: number): NewEvent {
-  const { id: messageId, tenantId, sessionId, status } = message
-  return { id: newId('evt'), tenantId, sessionId, type: `message.${status}`, data: statusData(message, messageId), at }
-}
-
-function statusData(message: Message, messageId: MessageId) {
-  const { chatId, waMessageId, toId, status, reason, error, reference } = message
-  const to = toId ? shownChat(toId) : undefined
-  return { messageId, ...present({ chatId, waMessageId, to, status, reason, error, reference }) }
-}
+import type { MessageChange } from './message-repository.js'
+import {
+  authorOf,
+  type Body,
+  byWhom,
+  callTold,
+  groupTold,
+  statusTold,
+  strangerTold,
+  typedTold,
+} from './message-told.js'
+import { keyOf } from './messages-meant.js'
 
 export class MessageBatch {
   readonly history: (StatusChange & Pick<Message, 'tenantId'>)[] = []
@@ -142,18 +96,10 @@ export class MessageBatch {
         const { options } = body
         return { type: 'poll.vote', data: { ...this.about(event, body), ...byWhom(body), options } }
       }
-      case 'group': {
-        const { change, chatId, by, participants, what } = body
-        const who = participants.map(shownChat)
-        return {
-          type: `group.${change}`,
-          data: { chatId, ...(by ? { by: shownChat(by) } : {}), participants: who, ...(what ? { what } : {}) },
-        }
-      }
-      case 'call': {
-        const { callId, video, group } = body
-        return { type: 'call.received', data: { callId, ...byWhom(body), video, group } }
-      }
+      case 'group':
+        return groupTold(body)
+      case 'call':
+        return callTold(body)
       case 'session_status':
         return null
     }
@@ -229,32 +175,31 @@ export class MessageBatch {
       sentAt: body.sentAt,
     }
     const stored = this.add(this.withFile(row))
-    const type = direction === 'in' ? 'message.received' : 'message.sent'
-    return { type, data: { messageId: row.id, message: stored } }
+    if (direction === 'out') return typedTold(stored)
+    return { type: 'message.received', data: { messageId: row.id, message: stored } }
   }
 
   private status(event: NodeEvent, body: Body<'message_status'>): Told | null {
     const known = body.messageId ? this.byId.get(body.messageId) : this.find(event.sessionId, body.waMessageId, ['out'])
     const { status, reason, error } = body
-    // Of the phone's own, or of a message that is not here any more: told, but there is nothing to change.
-    if (!known || known.sessionId !== event.sessionId) {
-      const { chatId, waMessageId } = body
-      return { type: `message.${status}`, data: present({ chatId, waMessageId, status, reason, error }) }
-    }
+    if (!known || known.sessionId !== event.sessionId) return strangerTold(body)
     const next = this.move(known, { status, reason, error, at: event.at })
-    return next && { type: `message.${status}`, data: statusData(next, next.id) }
+    return next && statusTold(next)
   }
 
   private edited(event: NodeEvent, body: Body<'message_edited'>): Told {
     const known = this.find(event.sessionId, body.waMessageId)
     if (known) this.replace({ ...known, content: withBody(known.content, body.body), editedAt: event.at })
-    return { type: 'message.edited', data: { ...this.about(event, body), body: body.body } }
+    return {
+      type: 'message.edited',
+      data: { ...this.about(event, body), ...(known && authorOf(known)), body: body.body },
+    }
   }
 
   private deleted(event: NodeEvent, body: Body<'message_deleted'>): Told {
     const known = this.find(event.sessionId, body.waMessageId)
     if (known) this.replace({ ...known, deletedAt: event.at })
-    return { type: 'message.deleted', data: this.about(event, body) }
+    return { type: 'message.deleted', data: { ...this.about(event, body), ...(known && authorOf(known)) } }
   }
 
   private about({ sessionId }: NodeEvent, { waMessageId, chatId }: { waMessageId: string; chatId: string }) {
@@ -295,16 +240,6 @@ export class MessageBatch {
       this.before.set(next.id, this.byId.get(next.id) as Message)
     this.byId.set(next.id, next)
   }
-}
-
-const keyOf = (sessionId: SessionId, direction: Direction, waId: string) => `${sessionId} ${direction} ${waId}`
-
-function present<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
-}
-
-function byWhom({ from, fromPhone }: { from: string; fromPhone?: string }) {
-  return { from: fromPhone ? `+${fromPhone}` : shownChat(from), fromId: from }
 }
 
 function withBody(content: StoredContent, body: string): StoredContent {

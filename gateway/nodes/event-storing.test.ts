@@ -8,6 +8,7 @@ import { databases, openDatabase } from '../../test/databases.js'
 import { until } from '../../test/until.js'
 import type { Database } from '../db/database.js'
 import { EventRepository } from '../events/event-repository.js'
+import { SealedData } from '../events/sealed-data.js'
 import { MediaRepository } from '../media/media-repository.js'
 import { MessageRepository } from '../messages/message-repository.js'
 import type { Session } from '../sessions/session.js'
@@ -34,7 +35,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
   beforeEach(async () => {
     db = await openDatabase(target)
     cursors = new NodeCursorRepository(db)
-    events = new EventRepository(db)
+    events = new EventRepository(db, { sealing: new SealedData(() => Buffer.alloc(32)) })
     messages = new RefusingX(db)
     media = new MediaRepository(db)
     const sessions = new SessionRepository(db)

@@ -1,5 +1,5 @@
 /** Stores what a node reports: events, what they mean for sessions and messages, and the cursor, in one transaction. */
-import type { Cursor, EventBody, NodeEvent, SessionId } from '../../proto/contract.js'
+import type { Cursor, NodeEvent, SessionId } from '../../proto/contract.js'
 import type { FollowedEvent } from '../../proto/node-client.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
@@ -10,9 +10,11 @@ import type { EventRepository } from '../events/event-repository.js'
 import type { NewEvent, StoredEvent } from '../events/event.js'
 import type { MediaRepository } from '../media/media-repository.js'
 import type { Message } from '../messages/message.js'
-import { MessageBatch, messagesMeant, statusEvent } from '../messages/message-events.js'
+import { MessageBatch } from '../messages/message-events.js'
+import { messagesMeant } from '../messages/messages-meant.js'
+import { statusEvent } from '../messages/message-told.js'
 import type { MessageRepository } from '../messages/message-repository.js'
-import type { SessionEvents } from '../sessions/session-events.js'
+import { type SessionEvents, sessionTold } from '../sessions/session-events.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
 
 export interface EventStoringOptions {
@@ -112,7 +114,7 @@ export class EventStoring {
         const applied = await sessions.apply(tx, lease.nodeId, event)
         if (!applied) continue
         changedSessions.add(sessionId)
-        told.push({ ...same, type: `session.${event.body.session.status}`, data: sessionData(event.body) })
+        told.push({ ...same, ...sessionTold(event.body.session) })
         if (applied.numberChanged) told.push(...(await this.failForOldNumber(tx, batch, event)))
         continue
       }
@@ -147,18 +149,6 @@ function isAck(event: FollowedEvent): boolean {
     event.body.messageId !== undefined &&
     ['sent', 'delivered', 'read', 'played'].includes(event.body.status)
   )
-}
-
-function sessionData({ session }: Extract<EventBody, { kind: 'session_status' }>) {
-  const { status, reason, detail, phone, lid, pushName } = session
-  return {
-    status,
-    ...(reason ? { reason } : {}),
-    ...(detail ? { detail } : {}),
-    ...(phone ? { phone: `+${phone}` } : {}),
-    ...(lid ? { lid } : {}),
-    ...(pushName ? { pushName } : {}),
-  }
 }
 
 function leaseLost(): AppError {

@@ -1,5 +1,6 @@
 import type { NodeEvent, NodeId, NodeSession, SessionId } from '../../proto/contract.js'
 import type { Tx } from '../db/database.js'
+import type { Told } from '../events/event.js'
 import { NO_NODE, type Session, type Wanted } from './session.js'
 import type { SessionRepository } from './session-repository.js'
 
@@ -56,6 +57,23 @@ export class SessionEvents {
   takeSequence(tx: Tx, sessionId: SessionId, count = 1): Promise<number | undefined> {
     return this.repository.takeSequence(tx, sessionId, count)
   }
+}
+
+/** What the tenant is told of a session's status. No QR code is ever in it. */
+export function sessionTold(
+  session: Pick<NodeSession, 'status' | 'reason' | 'detail' | 'phone' | 'lid' | 'pushName'>,
+): Told {
+  const { status, reason, detail, phone, lid, pushName } = session
+  const data = {
+    status,
+    ...(reason ? { reason } : {}),
+    ...(detail ? { detail } : {}),
+    ...(phone ? { phone: `+${phone}` } : {}),
+    ...(lid ? { lid } : {}),
+    ...(pushName ? { pushName } : {}),
+  }
+  // The type and the status in its data are the same word.
+  return { type: `session.${status}`, data } as Told
 }
 
 /** The part of a row that a node's word on a session decides, whichever way it came. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Service } from '../../runtime/lifecycle.js'
 
 /** What keys are derived for; each gets its own, so that none can be used for another's. */
-export type Purpose = 'api-keys' | 'links' | 'media' | 'webhook-secrets' | 'idempotency'
+export type Purpose = 'api-keys' | 'links' | 'media' | 'webhook-secrets' | 'idempotency' | 'events'
 
 export interface SecretsOptions {
   /** SECRET_KEY; without it one is made in the data folder and kept there. */
