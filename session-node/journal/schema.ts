@@ -106,4 +106,8 @@ export const schemaSteps: readonly string[] = [
     UPDATE node SET event_bytes = event_bytes - octet_length(old.body) - 120;
   END;
   `,
+  `
+  -- What came since then may not have been heard: a look back is owed.
+  ALTER TABLE sessions ADD COLUMN look_back_from INTEGER;
+  `,
 ]

@@ -8,6 +8,8 @@ export interface SessionRecord extends Omit<NodeSession, 'waiting'> {
   /** Connected at least once since its link was made. */
   paired: boolean
   lastInboundAt?: number
+  /** A look back to then is owed. */
+  lookBackFrom?: number | undefined
 }
 
 type Row = Record<string, string | number | null>
@@ -31,6 +33,7 @@ const columns: { [Field in keyof Required<SessionRecord>]: string } = {
   connectedAt: 'connected_at',
   changedAt: 'changed_at',
   lastInboundAt: 'last_inbound_at',
+  lookBackFrom: 'look_back_from',
 }
 // The event log writes this one.
 const kept = Object.entries(columns).filter(([field]) => field !== 'lastInboundAt')

@@ -3,6 +3,7 @@ import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import type { Dispatcher } from './dispatcher.js'
+import { LookBack } from './look-back.js'
 import type { SessionState } from './session-state.js'
 import type { SessionWorld } from './session-world.js'
 import type { LivingEvent, Supervisor } from './supervisor.js'
@@ -19,10 +20,14 @@ export interface SessionListenerOptions {
 
 /** What a session makes of what its client tells. Events go to the log before anything else is done with them. */
 export class SessionListener {
+  private readonly lookBack: LookBack
   private lineDown: NodeJS.Timeout | undefined
   private shown: QrShown | undefined
 
-  constructor(private readonly options: SessionListenerOptions) {}
+  constructor(private readonly options: SessionListenerOptions) {
+    const { state, supervisor, world, log } = options
+    this.lookBack = new LookBack({ state, world, isCurrent: (client) => supervisor.client === client, log })
+  }
 
   /** The newest QR, while there is one. */
   get qr(): QrShown | undefined {
@@ -76,6 +81,8 @@ export class SessionListener {
       ...(pushName === undefined ? {} : { pushName }),
       ...(webVersion === undefined ? {} : { webVersion }),
       ...(before.status === 'connected' ? {} : { connectedAt: world.clock() }),
+      // A number that is linked anew owes nothing of what was before.
+      ...(before.paired ? {} : { lookBackFrom: undefined }),
     }
     this.showQr(undefined)
     clearTimeout(this.lineDown)
@@ -90,15 +97,7 @@ export class SessionListener {
       dispatcher.attach(client)
     }
     this.tell(state.change({ status: 'connected', ...changes }, 'linked').then(attach))
-    if (before.paired) this.lookBack(client, before.connectedAt)
-  }
-
-  private lookBack(client: WhatsAppClient, connectedAt: number | undefined) {
-    const { state, supervisor, world, log } = this.options
-    const since = world.rows.lastInboundAt(state.record.id) ?? connectedAt ?? world.clock()
-    client.lookBack(since).catch((err: unknown) => {
-      if (supervisor.client === client) log.warn({ err }, 'session.look_back_failed')
-    })
+    if (before.paired) this.tell(this.lookBack.run(client))
   }
 
   private onLine(up: boolean, client: WhatsAppClient) {

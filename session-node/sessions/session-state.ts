@@ -20,7 +20,7 @@ export class SessionState {
   }
 
   view(): NodeSession {
-    const { wanted: _, paired: __, lastInboundAt: ___, ...shown } = this.current
+    const { wanted: _, paired: __, lastInboundAt: ___, lookBackFrom: ____, ...shown } = this.current
     return { ...shown, waiting: this.world.sends.waiting(shown.id) }
   }
 

@@ -3,6 +3,7 @@ import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
 import type { ClientEvent, Usage, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import { Life } from './life.js'
+import { owedFrom } from './look-back.js'
 import { Restarts } from './restarts.js'
 import type { Serial } from './serial.js'
 import type { SessionState, StatusChange } from './session-state.js'
@@ -71,7 +72,9 @@ export class Supervisor {
     const { id, engine, sandbox } = state.record
     const gate = engine === 'wwebjs' ? world.gate : undefined
     const waits = gate && !gate.isFree
-    this.tell(state.change({ status: 'starting' }, waits ? 'waiting_for_launch' : 'starting'))
+    // Before anything is heard live, which would make it look as if nothing had been missed.
+    const owed = state.record.paired ? { lookBackFrom: owedFrom(state.record, world) } : {}
+    this.tell(state.change({ status: 'starting', ...owed }, waits ? 'waiting_for_launch' : 'starting'))
     const life = new Life({
       generation: ++this.generation,
       client: {

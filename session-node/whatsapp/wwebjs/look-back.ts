@@ -1,3 +1,4 @@
+import { AppError } from '../../../runtime/app-error.js'
 import type { Logger } from '../../../runtime/log.js'
 import { oneLine } from './deadline.js'
 import type { RawMessage } from './incoming-content.js'
@@ -9,7 +10,8 @@ const overlapMs = 10 * 60_000
 
 /**
  * Tells what happened while the session was away: WhatsApp Web announces nothing that it had already taken in when it
- * came up. What was told before is told again; the event log knows it.
+ * came up. What was told before is told again; the event log knows it. Throws `unavailable` when a chat could not be read,
+ * after all others were.
  */
 export async function lookBack(page: PageApi, receiving: Receiving, since: number, log: Logger): Promise<void> {
   const seconds = Math.floor((since - overlapMs) / 1000)
@@ -26,6 +28,7 @@ export async function lookBack(page: PageApi, receiving: Receiving, since: numbe
     for (const raw of found) replay(raw as unknown as RawMessage, receiving)
   }
   log.info({ chats: chats.length, messages, failed: unread }, 'look_back.done')
+  if (unread > 0) throw new AppError('unavailable', `${unread} of ${chats.length} chats could not be read.`)
 }
 
 function replay(raw: RawMessage, receiving: Receiving): void {

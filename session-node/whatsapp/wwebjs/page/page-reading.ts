@@ -16,8 +16,9 @@ export function listChatsSince(seconds: number): string[] {
 export async function readMessagesSince({ chatId, seconds }: { chatId: string; seconds: number }) {
   const chat = await window.WWebJS.getChat(chatId, { getAsModel: false })
   if (!chat) return []
-  const oldest = () => Math.min(...chat.msgs.getModelsArray().map((msg) => msg.t))
-  for (let loads = 0; loads < 20 && oldest() >= seconds; loads += 1) {
+  const reaches = () => chat.msgs.getModelsArray().some((msg) => msg.t < seconds)
+  // However many there are: what is not read now is lost. Whoever asks has a deadline, and what was loaded stays.
+  while (!reaches()) {
     const more = await window.require('WAWebChatLoadMessages').loadEarlierMsgs({ chat })
     if (!more || more.length === 0) break
   }
