@@ -2,7 +2,10 @@
 export interface Timing {
   /** From the launch to a QR code, or to a page that knows its account. */
   launchMs: number
-  /** From linked to ready: longest time without any progress, and in all. */
+  /**
+   * From linked to ready: longest time without any progress, and in all. With the look that notices it, the restart
+   * comes before 90 s are over.
+   */
   stalledMs: number
   longestMs: number
   /** Between two looks at a page that is to become ready. */
@@ -17,7 +20,7 @@ export interface Timing {
 
 export const defaultTiming: Timing = {
   launchMs: 60_000,
-  stalledMs: 90_000,
+  stalledMs: 80_000,
   longestMs: 300_000,
   readyCheckMs: 3_000,
   sendMs: 45_000,
