@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Like } from 'typeorm'
 import { silentLog } from '../../runtime/log.js'
 import { databases, emptyDatabase, openDatabase } from '../../test/databases.js'
 import { tables } from '../tables.js'
@@ -186,6 +187,32 @@ describe('Database on a SQLite file', () => {
     await second.start()
     await second.stop()
     await rm(folder, { recursive: true })
+  })
+
+  it('stores what it says it stored after the disk was full', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'switchboard-full-'))
+    const file = join(folder, 'a.sqlite')
+    const db = new Database({ target: { kind: 'sqlite', file }, tables, log: silentLog() })
+    await db.start()
+    const add = (count: number) =>
+      db.write(async (tx) => {
+        for (let number = 0; number < count; number++) {
+          await tx.insert(counterTable, { name: `${count} ${number} ${'x'.repeat(40)}`, value: 1 })
+        }
+      })
+    const [{ page_count: pages }] = (await db.source().query('PRAGMA page_count')) as [{ page_count: number }]
+    await db.source().query(`PRAGMA max_page_count = ${pages}`)
+    await expect(add(5_000)).rejects.toMatchObject({ code: 'storage_full' })
+    await expect(add(2_000)).rejects.toMatchObject({ code: 'storage_full' })
+    await db.source().query(`PRAGMA max_page_count = 1000000`)
+    await add(3)
+    await db.stop()
+    const again = new Database({ target: { kind: 'sqlite', file }, tables, log: silentLog() })
+    await again.start()
+    const kept = await again.read((reader) => reader.countBy(counterTable, { value: 1, name: Like('3 %') }))
+    await again.stop()
+    await rm(folder, { recursive: true })
+    expect(kept).toBe(3)
   })
 })
 

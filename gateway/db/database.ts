@@ -9,7 +9,7 @@ import type { DatabaseTarget } from './database-url.js'
 import { migrate } from './migrate.js'
 import { openMysql } from './mysql.js'
 import { Permits } from './permits.js'
-import { lockSqlite, openSqlite } from './sqlite.js'
+import { endTransaction, lockSqlite, openSqlite } from './sqlite.js'
 import type { Table } from './table.js'
 
 export interface DatabaseOptions {
@@ -45,7 +45,7 @@ export class Database implements Service {
   private lock: { release(): void } | undefined
   private lastWrite: Promise<unknown> = Promise.resolve()
   private readonly permits: Permits
-  private readonly inside = new AsyncLocalStorage<{ open: boolean }>()
+  private readonly inside = new AsyncLocalStorage<{ open: boolean; committed: (() => void)[] }>()
 
   constructor(private readonly options: DatabaseOptions) {
     this.dialect = options.target.kind
@@ -104,15 +104,29 @@ export class Database implements Service {
    */
   async write<Result>(work: (tx: EntityManager) => Promise<Result>): Promise<Result> {
     if (this.inside.getStore()?.open) throw new Error('write() inside write(): pass `tx` on instead')
-    const scope = { open: true }
-    const guarded = (tx: EntityManager) => this.inside.run(scope, () => work(tx))
+    const scope = { open: true, committed: [] as (() => void)[] }
+    const guarded = (tx: EntityManager) => {
+      // What an earlier try would have told did not happen.
+      scope.committed = []
+      return this.inside.run(scope, () => work(tx))
+    }
     try {
-      return await (this.dialect === 'sqlite' ? this.inTurn(guarded) : this.retried(guarded))
+      const result = await (this.dialect === 'sqlite' ? this.inTurn(guarded) : this.retried(guarded))
+      scope.open = false
+      for (const tell of scope.committed) tell()
+      return result
     } catch (error) {
       throw translateDatabaseError(error)
     } finally {
       scope.open = false
     }
+  }
+
+  /** Inside `write`: what to do once its transaction is committed. It must not throw. */
+  afterCommit(tell: () => void): void {
+    const scope = this.inside.getStore()
+    if (!scope?.open) throw new Error('afterCommit() belongs inside write()')
+    scope.committed.push(tell)
   }
 
   /** Throws unless the database answers soon. */
@@ -142,8 +156,12 @@ export class Database implements Service {
         () => this.options.log.error({ afterMs: WRITE_MS }, 'database.write_overdue'),
         WRITE_MS,
       )
+      const writer = this.opened(this.writer)
       try {
-        return await this.opened(this.writer).transaction(work)
+        return await writer.transaction(work)
+      } catch (error) {
+        endTransaction(writer)
+        throw error
       } finally {
         clearTimeout(overdue)
       }

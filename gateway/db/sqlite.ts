@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { DataSource, type EntitySchema } from 'typeorm'
+import type { AbstractSqliteDriver } from 'typeorm/driver/sqlite-abstract/AbstractSqliteDriver.js'
 import { migrations } from '../../migrations/index.js'
 
 /** Held for as long as a gateway has the file open; the kernel lets go of it when the process ends, however it ends. */
@@ -60,4 +61,17 @@ export async function openSqlite(
     throw error
   }
   return { writer, reader }
+}
+
+/**
+ * After a transaction that failed. When SQLite has undone it by itself (the disk is full, the file cannot be written),
+ * TypeORM's ROLLBACK fails, and TypeORM goes on believing that it is in a transaction: what is written from then on would
+ * be called stored, and never be committed.
+ */
+export function endTransaction(writer: DataSource): void {
+  const driver = writer.driver as AbstractSqliteDriver
+  const connection = driver.databaseConnection as BetterSqlite.Database
+  if (connection.inTransaction) connection.exec('ROLLBACK')
+  // The next transaction makes one that knows of none.
+  if (driver.queryRunner?.isTransactionActive) delete driver.queryRunner
 }
