@@ -91,6 +91,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     keys: idempotencyKeys,
     keyed,
     sessions: () => sessions,
+    strays: (...args) => reconciler.strays(...args),
     allowCidrs: config.webhookAllowCidrs,
     publicUrl: () => publicUrl(),
   })

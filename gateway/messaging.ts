@@ -34,7 +34,7 @@ import { EventStoring } from './nodes/event-storing.js'
 import { HandOver } from './nodes/hand-over.js'
 import { LostNodes } from './nodes/lost-nodes.js'
 import { NodeCursorRepository } from './nodes/node-cursor-repository.js'
-import { NodeLinks } from './nodes/node-links.js'
+import { NodeLinks, type NodeLinksOptions } from './nodes/node-links.js'
 import { addNodeMetrics } from './nodes/node-metrics.js'
 import type { NodePresence } from './nodes/node-presence.js'
 import { nodeRoutes } from './nodes/node-routes.js'
@@ -52,6 +52,8 @@ export interface MessagingOptions {
   keyed: KeyedRequests
   /** Built after this, because sessions ask who is present. */
   sessions: () => Pick<Sessions, 'get' | 'find' | 'start' | 'deleted'>
+  /** Sessions that a node has and that are not its own. */
+  strays: NodeLinksOptions['strays']
   dataDir: string
   allowCidrs: readonly string[]
   publicUrl: () => string
@@ -96,6 +98,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const links = new NodeLinks({
     ...{ directory, cursors, storing, clock, log },
     onLive: () => copier.wake(),
+    strays: (...args) => options.strays(...args),
     onStored: (stored) => {
       numbers.stored(stored)
       news.relay(stored.messages)

@@ -1,19 +1,16 @@
 /** Calls a session node. Every call has a deadline; failures are AppErrors with the code that the node threw. */
 import * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import { AppError } from '../runtime/app-error.js'
-import type { Cursor, EventId, NodeEvent, SessionId, TenantId, WatchItem } from './contract.js'
-import { eventFromProto, watchItemFromProto } from './event-mapping.js'
-import type { DownloadMediaResponse } from './generated/switchboard/v1/DownloadMediaResponse.js'
-import type { Event } from './generated/switchboard/v1/Event.js'
-import type { FollowEventsResponse } from './generated/switchboard/v1/FollowEventsResponse.js'
+import type { Cursor, WatchItem } from './contract.js'
 import type { SessionNodeClient, SessionNodeDefinition } from './generated/switchboard/v1/SessionNode.js'
-import type { UploadMediaResponse } from './generated/switchboard/v1/UploadMediaResponse.js'
-import type { WatchResponse } from './generated/switchboard/v1/WatchResponse.js'
-import { required } from './mapping.js'
+import { downloadMedia, type MediaInfo, uploadMedia } from './node-media.js'
+import { follow, type Following, watch, type WatchOptions } from './node-streams.js'
 import { REQUEST_ID_KEY, SessionNode } from './rpc.js'
 import { clientCredentials, type ClusterSecurity, tokenInterceptor } from './security.js'
 import { fromStatus } from './status.js'
+
+export type { MediaInfo } from './node-media.js'
+export type { FollowedEvent, Following, FollowItem, SendingPermit, UnreadableEvent } from './node-streams.js'
 
 type StreamMethod = 'Watch' | 'FollowEvents' | 'UploadMedia' | 'DownloadMedia'
 // The generated definition also has an index signature, which would make every string a method.
@@ -30,9 +27,6 @@ type ResponseOf<M extends UnaryMethod> =
 
 const READ_MS = 5_000
 const START_STOP_MS = 90_000
-const MEDIA_MS = 120_000
-/** Streams carry a heartbeat every 10 s; one that is silent this long is dead. */
-const SILENCE_MS = 30_000
 
 const timeouts: Record<UnaryMethod, number> = {
   GetNode: READ_MS,
@@ -77,32 +71,11 @@ export interface CallOptions {
   requestId?: string
 }
 
-/** An event whose body says nothing to us, such as one of a newer node's. */
-export type UnreadableEvent = Omit<NodeEvent, 'body'> & { unreadable: string }
-export type FollowedEvent = NodeEvent | UnreadableEvent
-
-export type FollowItem =
-  { kind: 'started'; cursor: Cursor } | { kind: 'batch'; events: FollowedEvent[] } | { kind: 'heartbeat' }
-
-export interface Following {
-  /** First `started`, then batches as the log has them. Throws when the stream ends or is silent for 30 s. */
-  items: AsyncIterable<FollowItem>
-  acknowledge(position: number): void
-  /** Ends the stream. */
-  end(): void
-}
-
-export interface MediaInfo {
-  sha256: string
-  size: number
-  mimetype: string
-}
-
 export interface NodeClient {
   readonly target: string
   call<M extends UnaryMethod>(method: M, request: RequestOf<M>, options?: CallOptions): Promise<ResponseOf<M>>
   /** Ends quietly when the signal fires; throws when the node goes away. */
-  watch(options: { sessionIds?: SessionId[]; from?: Cursor; signal: AbortSignal }): AsyncIterable<WatchItem>
+  watch(options: WatchOptions): AsyncIterable<WatchItem>
   follow(start: { cursor: Cursor; fence: number }): Following
   /** Answers whether the node had the file already. */
   uploadMedia(info: MediaInfo, chunks: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<{ existed: boolean }>
@@ -155,158 +128,14 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
     })
   }
 
-  async function* watch({ sessionIds = [], from, signal }: Parameters<NodeClient['watch']>[0]) {
-    const stream = client.Watch({ sessionIds, from: from ?? null })
-    const cancel = () => stream.cancel()
-    signal.addEventListener('abort', cancel)
-    try {
-      for await (const item of withoutSilence<WatchResponse>(stream)) yield watchItemFromProto(item)
-      if (!signal.aborted) throw new AppError('unavailable', 'The session node ended the stream.')
-    } catch (error) {
-      if (!signal.aborted) throw fromStatus(error)
-    } finally {
-      signal.removeEventListener('abort', cancel)
-      stream.cancel()
-    }
-  }
-
-  function follow({ cursor, fence }: { cursor: Cursor; fence: number }): Following {
-    const stream = client.FollowEvents()
-    stream.write({ start: { cursor, fence } })
-    async function* items(): AsyncGenerator<FollowItem> {
-      try {
-        for await (const response of withoutSilence<FollowEventsResponse>(stream)) {
-          const which = required(response.item, 'item')
-          if (which === 'started') yield { kind: 'started', cursor: required(response.started, which) }
-          else if (which === 'batch') {
-            yield { kind: 'batch', events: required(response.batch, which).events.map(followed) }
-          } else {
-            stream.write({ heartbeat: { atMs: Date.now() } })
-            yield { kind: 'heartbeat' }
-          }
-        }
-        throw new AppError('unavailable', 'The session node ended the stream.')
-      } catch (error) {
-        throw fromStatus(error)
-      } finally {
-        stream.cancel()
-      }
-    }
-    return {
-      items: items(),
-      acknowledge: (position) => void stream.write({ acknowledgedPosition: position }),
-      end: () => stream.cancel(),
-    }
-  }
-
-  function uploadMedia(info: MediaInfo, chunks: AsyncIterable<Uint8Array>, options: CallOptions = {}) {
-    return new Promise<{ existed: boolean }>((resolve, reject) => {
-      let answered = false
-      const deadline = Date.now() + (options.timeoutMs ?? MEDIA_MS)
-      const stream = client.UploadMedia(
-        metadataOf(options),
-        { deadline },
-        (error: grpc.ServiceError | null, response?: UploadMediaResponse) => {
-          answered = true
-          if (error) reject(fromStatus(error))
-          else resolve({ existed: response?.existed ?? false })
-        },
-      )
-      const write = async () => {
-        stream.write({ info })
-        for await (const chunk of chunks) {
-          for (let at = 0; at < chunk.length; at += CHUNK) {
-            if (answered) return
-            if (!stream.write({ chunk: Buffer.from(chunk.subarray(at, at + CHUNK)) })) await drained(stream)
-          }
-        }
-        stream.end()
-      }
-      write().catch((error: unknown) => {
-        stream.cancel()
-        reject(fromStatus(error))
-      })
-    })
-  }
-
-  async function downloadMedia(sha256: string, options: CallOptions = {}) {
-    const deadline = Date.now() + (options.timeoutMs ?? MEDIA_MS)
-    const stream = client.DownloadMedia({ sha256 }, metadataOf(options), { deadline })
-    const reader = (stream as AsyncIterable<DownloadMediaResponse>)[Symbol.asyncIterator]()
-    try {
-      const first = await reader.next()
-      const info = required(first.done ? null : first.value.info, 'info')
-      async function* chunks() {
-        try {
-          for (let next = await reader.next(); !next.done; next = await reader.next()) {
-            yield Buffer.from(required(next.value.chunk, 'chunk'))
-          }
-        } catch (error) {
-          throw fromStatus(error)
-        } finally {
-          stream.cancel()
-        }
-      }
-      return { info, chunks: chunks() }
-    } catch (error) {
-      stream.cancel()
-      throw fromStatus(error)
-    }
-  }
-
-  return { target, call, watch, follow, uploadMedia, downloadMedia, close: () => client.close() }
-}
-
-const CHUNK = 256 * 1024
-
-/** One event that cannot be read must not hold up those behind it. */
-function followed(event: Event): FollowedEvent {
-  try {
-    return eventFromProto(event)
-  } catch (error) {
-    const { eventId, sessionId, tenantId, epoch, position, atMs } = event
-    return {
-      id: eventId as EventId,
-      sessionId: sessionId as SessionId,
-      tenantId: tenantId as TenantId,
-      epoch,
-      position,
-      at: atMs,
-      unreadable: fromStatus(error).message,
-    }
-  }
-}
-
-function drained(stream: grpc.ClientWritableStream<never>): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done)
-      stream.off('error', done)
-      stream.off('close', done)
-      resolve()
-    }
-    stream.on('drain', done).on('error', done).on('close', done)
-  })
-}
-
-/** The items of a stream; cancels it and throws when nothing at all came for 30 s. */
-async function* withoutSilence<Item>(
-  stream: grpc.ClientReadableStream<Item> | grpc.ClientDuplexStream<never, Item>,
-): AsyncGenerator<Item> {
-  let silent = false
-  const timer = setTimeout(() => {
-    silent = true
-    stream.cancel()
-  }, SILENCE_MS)
-  try {
-    for await (const item of stream as AsyncIterable<Item>) {
-      timer.refresh()
-      yield item
-    }
-  } catch (error) {
-    if (silent) throw new AppError('unavailable', 'The session node fell silent.', { cause: error })
-    throw error
-  } finally {
-    clearTimeout(timer)
+  const media = (options: CallOptions = {}) => ({ metadata: metadataOf(options), timeoutMs: options.timeoutMs })
+  return {
+    target,
+    call,
+    watch: (options) => watch(client, options),
+    follow: (start) => follow(client, start),
+    uploadMedia: (info, chunks, options) => uploadMedia(client, info, chunks, media(options)),
+    downloadMedia: (sha256, options) => downloadMedia(client, sha256, media(options)),
+    close: () => client.close(),
   }
 }

@@ -50,10 +50,10 @@ describe('FollowEvents', () => {
     const kinds: string[] = []
     for await (const { kind } of following.items) {
       kinds.push(kind)
-      if (kinds.length === 3) await node.startSession({ sandbox: {} })
+      if (kinds.length === 4) await node.startSession({ sandbox: {} })
       if (kind === 'batch') break
     }
-    expect(kinds.slice(0, 3)).toEqual(['started', 'heartbeat', 'heartbeat'])
+    expect(kinds.slice(0, 4)).toEqual(['started', 'question', 'heartbeat', 'heartbeat'])
     expect(kinds.at(-1)).toBe('batch')
   })
 

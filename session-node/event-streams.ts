@@ -1,9 +1,11 @@
 import type { Cursor, NodeEvent, SessionId, WatchItem } from '../proto/contract.js'
+import type { SendingPermit as PermitAnswer } from '../proto/node-client.js'
 import { AppError } from '../runtime/app-error.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../runtime/log.js'
 import type { EventLog } from './journal/event-log.js'
 import type { Pulse } from './pulse.js'
+import type { SendingPermit } from './sending-permit.js'
 import type { Sessions } from './sessions/sessions.js'
 
 /** The gateway stores a batch in one transaction. */
@@ -12,16 +14,24 @@ const BATCH = 200
 const FENCE_HOLD_MS = 30_000
 
 export type FollowRequest =
-  { kind: 'start'; cursor: Cursor; fence: number } | { kind: 'acknowledged'; position: number } | { kind: 'heartbeat' }
+  | { kind: 'start'; cursor: Cursor; fence: number }
+  | { kind: 'acknowledged'; position: number }
+  | { kind: 'permit'; permit: PermitAnswer }
+  | { kind: 'heartbeat' }
 
 export type FollowAnswer =
-  { kind: 'started'; cursor: Cursor } | { kind: 'batch'; events: NodeEvent[] } | { kind: 'heartbeat'; at: number }
+  | { kind: 'started'; cursor: Cursor }
+  | { kind: 'batch'; events: NodeEvent[] }
+  | { kind: 'question'; asked: number }
+  | { kind: 'heartbeat'; at: number }
 
 export interface EventStreamsOptions {
   events: EventLog
   sessions: Sessions
   qrChanged: Pulse
+  permit: SendingPermit
   heartbeatMs: number
+  permitMs: number
   clock: Clock
   log: Logger
 }
@@ -114,14 +124,19 @@ export class EventStreams {
   }
 
   private async *tail(start: Cursor, over: AbortSignal): AsyncGenerator<FollowAnswer> {
-    const { events, heartbeatMs, clock } = this.options
+    const { events, permit, heartbeatMs, permitMs, clock } = this.options
     yield { kind: 'started', cursor: start }
     let { position } = start
     let quietSince = performance.now()
+    let askedAt = -Infinity
     while (!over.aborted) {
       const { version } = events.changed
       if (events.end().epoch !== start.epoch) {
         throw new AppError('unavailable', 'The event log began anew.', { reason: 'new_epoch' })
+      }
+      if (performance.now() - askedAt >= permitMs) {
+        askedAt = performance.now()
+        yield { kind: 'question', asked: permit.ask() }
       }
       const batch = events.read(position, BATCH)
       position = batch.next
@@ -135,7 +150,8 @@ export class EventStreams {
         yield { kind: 'heartbeat', at: clock() }
         quietSince = performance.now()
       } else {
-        await events.changed.since(version, { signal: over, ms: quietMs })
+        const askMs = Math.max(0, askedAt + permitMs - performance.now())
+        await events.changed.since(version, { signal: over, ms: Math.min(quietMs, askMs) })
       }
     }
   }
@@ -143,7 +159,8 @@ export class EventStreams {
   private async listen(reader: AsyncIterator<FollowRequest>, over: AbortSignal): Promise<void> {
     while (!over.aborted) {
       const next = await reader.next()
-      if (next.done) return
+      if (next.done || over.aborted) return
+      if (next.value.kind === 'permit') this.options.permit.grant(next.value.permit)
       if (next.value.kind === 'start') throw new AppError('invalid', 'A follower starts once.')
       if (next.value.kind === 'acknowledged') {
         this.options.events

@@ -159,6 +159,11 @@ async function* followRequests(requests: AsyncIterable<FollowEventsRequest>): As
       case 'acknowledgedPosition':
         yield { kind: 'acknowledged', position: required(request.acknowledgedPosition, 'acknowledged_position') }
         break
+      case 'permit': {
+        const { asked, forMs, exceptSessionIds } = required(request.permit, 'permit')
+        yield { kind: 'permit', permit: { asked, forMs, except: exceptSessionIds as SessionId[] } }
+        break
+      }
       case 'heartbeat':
         yield { kind: 'heartbeat' }
     }
@@ -171,6 +176,8 @@ function followAnswer(answer: FollowAnswer): FollowEventsResponseInput {
       return { started: answer.cursor }
     case 'batch':
       return { batch: { events: answer.events.map(eventToProto) } }
+    case 'question':
+      return { question: { asked: answer.asked } }
     case 'heartbeat':
       return { heartbeat: { atMs: answer.at } }
   }

@@ -17,6 +17,7 @@ import { SessionRows } from './journal/session-rows.js'
 import { MediaFiles } from './media/media-files.js'
 import { addNodeMetrics, restartCounter } from './node-metrics.js'
 import { Pulse } from './pulse.js'
+import { SendingPermit } from './sending-permit.js'
 import { sessionNodeService } from './session-node-service.js'
 import { LaunchGate } from './sessions/launch-gate.js'
 import { Outcomes } from './sessions/outcomes.js'
@@ -33,6 +34,8 @@ export interface Outside {
   clock: Clock
   /** Where it counts; told by whoever made it. */
   metrics?: Metrics
+  /** Sends without a gateway that lets it: for tests of a node alone. */
+  sendsAlone?: boolean
   /** Makes the client of a session; `usual` is how it is made otherwise. */
   makeClient?: (options: ClientOptions, usual: MakeClient) => ReturnType<MakeClient>
 }
@@ -47,7 +50,7 @@ export interface SessionNode extends Service {
 const DEFAULT_EVENT_LOG_BYTES = 2 ** 30
 
 export function createSessionNode(config: SessionNodeConfig, outside: Outside): SessionNode {
-  const { log, clock, makeClient, metrics = new Metrics() } = outside
+  const { log, clock, makeClient, sendsAlone, metrics = new Metrics() } = outside
   const timing = { ...defaultTiming, ...config.timing }
   const journal = new Journal({ dataDir: config.dataDir, nodeId: config.nodeId })
   const events = new EventLog(journal, clock)
@@ -57,8 +60,9 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   const profiles = new Profiles(config.dataDir, log)
   const engines = createEngines(config)
   const qrChanged = new Pulse()
+  const permit = new SendingPermit(clock, sendsAlone)
   const world = {
-    ...{ journal, events, sends, outcomes, media, profiles, qrChanged, timing, clock, log },
+    ...{ journal, events, sends, outcomes, media, profiles, permit, qrChanged, timing, clock, log },
     rows: new SessionRows(journal),
     hold: { reason: undefined },
     gate: new LaunchGate(timing.launchesAtOnce, timing.launchGapMs),
@@ -70,7 +74,8 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   const retention = new Retention(journal, clock, log)
   const eventLogMaxBytes = config.eventLogMaxBytes ?? DEFAULT_EVENT_LOG_BYTES
   const bound = new EventLogBound({ maxBytes: eventLogMaxBytes, events, retention, sessions, log })
-  const streams = new EventStreams({ events, sessions, qrChanged, heartbeatMs: timing.heartbeatMs, clock, log })
+  const { heartbeatMs, permitMs } = timing
+  const streams = new EventStreams({ events, sessions, qrChanged, permit, heartbeatMs, permitMs, clock, log })
   addNodeMetrics({
     metrics,
     sessions,

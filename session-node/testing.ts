@@ -41,7 +41,7 @@ export async function startTestNode({ dataDir: given, config, outside }: TestNod
   const dataDir = given ?? (await mkdtemp(join(tmpdir(), 'switchboard-node-')))
   const node = createSessionNode(
     { dataDir, listen: '127.0.0.1:0', capacity: 10, security, browser: {}, ...config },
-    { log: silentLog(), clock: systemClock, ...outside },
+    { log: silentLog(), clock: systemClock, sendsAlone: true, ...outside },
   )
   await node.start()
   const client = createNodeClient(node.address(), security)

@@ -48,7 +48,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const { target = { name: 'SQLite' }, nodes: count = 1 } = options
   const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-gateway-'))
   const database = await emptyDatabase(target)
-  const nodes = await Promise.all(Array.from({ length: count }, () => startTestNode(options.node)))
+  const nodeOptions = { ...options.node, outside: { sendsAlone: false, ...options.node?.outside } }
+  const nodes = await Promise.all(Array.from({ length: count }, () => startTestNode(nodeOptions)))
   const config: GatewayConfig = {
     dataDir,
     database: parseDatabaseUrl(database.url),

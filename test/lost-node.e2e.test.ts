@@ -1,9 +1,15 @@
 /** F40: a node whose disk is lost, and that comes back after all. Real processes, sandbox sessions. */
 import { readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { MessageId, SessionId } from '../proto/contract.js'
+import { outgoingToProto } from '../proto/mapping.js'
+import { createNodeClient } from '../proto/node-client.js'
+import { anOutgoing } from '../session-node/testing.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Network, startNetwork } from './network.js'
 import { until } from './until.js'
+
+const CLUSTER_TOKEN = 'for-the-nodes-of-this-test'
 
 interface Shown {
   id: string
@@ -19,7 +25,7 @@ interface Shown {
 describe('a session node that is lost for good', () => {
   let network: Network
   beforeAll(async () => {
-    network = await startNetwork({ processes: 2 })
+    network = await startNetwork({ processes: 2, env: { CLUSTER_TOKEN } })
   })
   afterAll(() => network.stop())
 
@@ -87,18 +93,55 @@ describe('a session node that is lost for good', () => {
     expect(await wire(away)).toEqual(ids(sent))
     expect((await wire(dataDirOf(other))).sort()).toEqual(ids(waiting, taken))
 
-    // The disk was not lost after all: another node has the session by now.
+    // The disk was not lost after all: another node has the session by now. Until a gateway says what this node may
+    // send, it sends nothing of what it had, although its session is connected and nothing else holds it up.
+    await network.get('gateway').stop()
     await rename(away, dataDirOf(name))
-    await network.again(name)
+    const { address } = await (await network.again(name)).logged('rpc.listening')
+    const alone = await waitingOn(String(address), again.id as SessionId)
+    expect(await wire(dataDirOf(name))).toEqual(ids(sent))
+    await network.again('gateway')
     await network.get('gateway').logged('session.stray_stopped', { node: lost })
+    await alone.fails
     await network.get(name).logged('session.status', { reason: 'placed_elsewhere' })
     expect(await reads('/sessions/shop', { status: 'connected' })).toMatchObject({ node: again.node })
     expect(await get(dropped.path)).toMatchObject({ status: 'failed', reason: 'settled_failed' })
     const after = await send('after')
     await reads(after.path, { status: 'delivered' })
     expect((await wire(dataDirOf(other))).sort()).toEqual(ids(waiting, taken, after))
+    expect(await wire(dataDirOf(name))).toEqual(ids(sent))
   })
 })
+
+/**
+ * Hands a message over to a node whose gateway is away, as the bot does, and waits until it is told why it waits: then
+ * the queue before it waits, too.
+ */
+async function waitingOn(address: string, sessionId: SessionId) {
+  const client = createNodeClient(address, { insecure: false, token: CLUSTER_TOKEN })
+  const ending = new AbortController()
+  const items = client.watch({ sessionIds: [sessionId], from: { epoch: '', position: 0 }, signal: ending.signal })
+  const reading = items[Symbol.asyncIterator]()
+  const told = async (id: MessageId | undefined, status: string, reason?: string) => {
+    for (let next = await reading.next(); !next.done; next = await reading.next()) {
+      if (next.value.kind !== 'event') continue
+      const { body } = next.value.event
+      if (id === undefined && body.kind === 'session_status' && body.session.status === status) return
+      if (body.kind === 'message_status' && body.messageId === id && body.status === status && body.reason === reason)
+        return
+    }
+    throw new Error(`The node did not tell that it is ${status} (${reason})`)
+  }
+  await client.call('UpdateSession', { sessionId, pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 } })
+  const message = anOutgoing({ origin: 'telegram' })
+  await client.call('SendMessages', { sessionId, messages: [outgoingToProto(message)] })
+  await told(message.id, 'pending', 'gateway_away')
+  const fails = told(message.id, 'failed', 'placed_elsewhere').finally(() => {
+    ending.abort()
+    client.close()
+  })
+  return { fails }
+}
 
 /** Which process a node's id belongs to. */
 async function processOf(network: Network, nodeId: string): Promise<string> {

@@ -21,6 +21,8 @@ export interface EventFollowerOptions {
   cursor: Cursor
   /** The stream stands: the node can be spoken to. `epoch` is of its log. */
   onLive: (epoch: string) => void
+  /** The node asks whether it may send. */
+  onQuestion: (asked: number, answer: Following['permit']) => void
   onStored: (stored: Stored) => void
   log: Logger
   /** How often an event failed alone, by its id; outlives the stream. */
@@ -66,6 +68,7 @@ export class EventFollower {
   private async read(following: Following): Promise<void> {
     for await (const item of following.items) {
       if (item.kind === 'started') await this.begin(item.cursor)
+      if (item.kind === 'question') this.options.onQuestion(item.asked, (permit) => following.permit(permit))
       if (item.kind !== 'batch') continue
       this.waiting.push(...item.events)
       this.wake()

@@ -167,6 +167,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
       const follower = new EventFollower({
         ...{ storing, lease, cursor, failures, log: silentLog() },
         onLive: () => undefined,
+        onQuestion: () => undefined,
         onStored: ({ events: stored }) => stored.at(-1)?.source?.position === 3 && stopping.abort(),
       })
       const ran = follower.run(client, stopping.signal)
@@ -203,7 +204,7 @@ function replaying(followed: FollowedEvent[]): NodeClient {
       yield { kind: 'batch' as const, events: followed }
       await ended
     }
-    return { items: items(), acknowledge: () => undefined, end }
+    return { items: items(), acknowledge: () => undefined, permit: () => undefined, end }
   }
   return { follow } as unknown as NodeClient
 }

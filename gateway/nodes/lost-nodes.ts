@@ -19,6 +19,9 @@ import type { SessionEvents } from '../sessions/session-events.js'
 import { lostNodeTable } from './lost-node-table.js'
 import type { NodeCursorRepository } from './node-cursor-repository.js'
 
+/** If it is interrupted, the node may be followed again after this. */
+const GIVING_UP_MS = 120_000
+
 export interface LostNodesOptions {
   db: Database
   cursors: NodeCursorRepository
@@ -55,6 +58,7 @@ export class LostNodes {
     await db.write((tx) => this.mark(tx, nodeId))
     // One by one: a node may have many, and what is done stays done.
     for (const id of ids) await this.release(nodeId, id)
+    await cursors.unrevoke(nodeId)
     log.warn({ node: nodeId, sessions: ids.length }, 'node.lost')
   }
 
@@ -67,8 +71,8 @@ export class LostNodes {
   private async mark(tx: Tx, nodeId: NodeId): Promise<void> {
     await tx.delete(lostNodeTable, { nodeId })
     await tx.insert(lostNodeTable, { nodeId, lostAt: this.options.clock() })
-    // Whoever still holds its lease stores nothing of it any more.
-    await this.options.cursors.revoke(tx, nodeId)
+    // Whoever still holds its lease stores nothing of it any more, and nobody lets it send before its sessions are gone.
+    await this.options.cursors.revoke(tx, nodeId, GIVING_UP_MS)
   }
 
   private async release(nodeId: NodeId, id: SessionId): Promise<void> {

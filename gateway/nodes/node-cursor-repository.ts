@@ -5,6 +5,9 @@ import type { Database } from '../db/database.js'
 import { change } from '../db/rows.js'
 import { nodeCursorTable } from './node-cursor-table.js'
 
+/** Holds the lease of a node that is being given up. */
+const GIVING_UP = 'giving_up'
+
 /** The right to follow a node, and where its log was read to. Whoever takes it next has a higher fence. */
 export interface Lease {
   nodeId: NodeId
@@ -27,7 +30,9 @@ export class NodeCursorRepository {
     await this.ensure(nodeId)
     return this.db.write(async (tx) => {
       const free =
-        this.db.dialect === 'sqlite' ? '1 = 1' : `(holder IS NULL OR holder = :holder OR lease_until < ${this.now})`
+        this.db.dialect === 'sqlite'
+          ? `(holder IS NULL OR holder <> '${GIVING_UP}' OR lease_until < ${this.now})`
+          : `(holder IS NULL OR holder = :holder OR lease_until < ${this.now})`
       const { affected } = await tx
         .createQueryBuilder()
         .update(nodeCursorTable.tableName)
@@ -77,9 +82,21 @@ export class NodeCursorRepository {
     return this.db.read((reader) => reader.existsBy(nodeCursorTable, { nodeId }))
   }
 
-  /** Whoever holds the lease has lost it. */
-  async revoke(tx: EntityManager, nodeId: NodeId): Promise<void> {
-    await tx.update(nodeCursorTable, { nodeId }, { holder: null, leaseUntil: null, fence: () => 'fence + 1' })
+  /** Whoever holds the lease has lost it, and nobody follows the node while it is being given up. */
+  async revoke(tx: EntityManager, nodeId: NodeId, forMs: number): Promise<void> {
+    await tx
+      .createQueryBuilder()
+      .update(nodeCursorTable.tableName)
+      .set({ holder: GIVING_UP, fence: () => 'fence + 1', leaseUntil: () => `${this.now} + ${Number(forMs)}` })
+      .where('node_id = :nodeId', { nodeId })
+      .execute()
+  }
+
+  /** It was given up; should it come back, it is followed again. */
+  async unrevoke(nodeId: NodeId): Promise<void> {
+    await this.db.write((tx) =>
+      tx.update(nodeCursorTable, { nodeId, holder: GIVING_UP }, { holder: null, leaseUntil: null }),
+    )
   }
 
   private async ensure(nodeId: NodeId): Promise<void> {

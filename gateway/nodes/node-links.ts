@@ -1,6 +1,6 @@
 /** One link per node: while this gateway holds its lease, it follows the node's events and hands messages over to it. */
 import { randomUUID } from 'node:crypto'
-import type { NodeId } from '../../proto/contract.js'
+import type { NodeId, SessionId } from '../../proto/contract.js'
 import type { NodeClient } from '../../proto/node-client.js'
 import type { NodeDirectory } from '../../proto/node-directory.js'
 import { AppError } from '../../runtime/app-error.js'
@@ -11,6 +11,7 @@ import { EventFollower } from './event-follower.js'
 import type { EventStoring, Stored } from './event-storing.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
 import type { NodePresence } from './node-presence.js'
+import { SendingPermits } from './sending-permits.js'
 
 const LEASE_MS = 10_000
 const RENEW_MS = 3_000
@@ -32,6 +33,8 @@ export interface NodeLinksOptions {
   storing: EventStoring
   onStored: (stored: Stored) => void
   onLive: (node: LiveNode) => void
+  /** Sessions that the node has and that are not its own, or are to be deleted. */
+  strays: (nodeId: NodeId, client: NodeClient) => Promise<SessionId[]>
   clock: Clock
   log: Logger
 }
@@ -123,12 +126,18 @@ export class NodeLinks implements Service, NodePresence {
     log: Logger,
     stopping: AbortSignal,
   ): Promise<void> {
-    const { storing, onStored, onLive, clock } = this.options
+    const { storing, onStored, onLive, strays, cursors, clock } = this.options
     const lost = new AbortController()
     const signal = AbortSignal.any([stopping, lost.signal])
     // The first time at once, when the stream stands: the other gateways see by it that the node is heard.
     const live = new AbortController()
     const renewing = this.renew(lease, live.signal, signal).finally(() => lost.abort())
+    const permits = new SendingPermits({
+      strays: () => strays(nodeId, client),
+      // Heard by the question, so that nobody gives the node up for as long as the answer holds.
+      hold: () => cursors.renew(lease, LEASE_MS, true),
+      log,
+    })
     const follower = new EventFollower({
       storing,
       lease,
@@ -143,6 +152,7 @@ export class NodeLinks implements Service, NodePresence {
         log.info({ fence: lease.fence }, 'node.followed')
         onLive(node)
       },
+      onQuestion: (asked, answer) => permits.answer(asked, answer),
       onStored,
     })
     try {
@@ -151,6 +161,7 @@ export class NodeLinks implements Service, NodePresence {
       lost.abort()
       if (this.live.delete(nodeId)) this.heard.set(nodeId, clock())
       await renewing.catch((err: unknown) => log.warn({ err }, 'node.lease_not_renewed'))
+      await permits.done()
       // Another gateway need not wait until it runs out.
       if (stopping.aborted) {
         const kept = (err: unknown) => log.warn({ err }, 'node.lease_not_released')

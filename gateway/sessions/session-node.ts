@@ -35,6 +35,11 @@ export class SessionNode {
     return unlessUnknown(async () => told(await this.client(nodeId).call('StopSession', { sessionId: id })))
   }
 
+  /** A node that had the session before has nothing left to send of it. */
+  async giveAway(nodeId: NodeId, id: SessionId): Promise<void> {
+    await unlessUnknown(() => this.client(nodeId).call('StopSession', { sessionId: id, placedElsewhere: true }))
+  }
+
   logout({ nodeId, id }: Session): Promise<NodeSession | undefined> {
     return unlessUnknown(async () => told(await this.client(nodeId).call('LogoutSession', { sessionId: id })))
   }

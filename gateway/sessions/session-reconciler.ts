@@ -1,4 +1,5 @@
-import type { NodeSession } from '../../proto/contract.js'
+import type { NodeId, NodeSession, SessionId } from '../../proto/contract.js'
+import type { NodeClient } from '../../proto/node-client.js'
 import type { KnownNode, NodeDirectory } from '../../proto/node-directory.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
@@ -22,6 +23,8 @@ export class SessionReconciler implements Service {
   private stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
   private wake = new AbortController()
+  /** Strays that their nodes were told of, also those that do not run. */
+  private readonly givenAway = new Map<NodeId, Set<SessionId>>()
   private unlisten = () => {}
 
   constructor(private readonly options: SessionReconcilerOptions) {}
@@ -36,6 +39,15 @@ export class SessionReconciler implements Service {
     this.unlisten()
     this.stopping.abort()
     await this.loop
+  }
+
+  /** Sessions that the node has and the rows place elsewhere, or want deleted. It must not send for them. */
+  async strays(nodeId: NodeId, client: NodeClient): Promise<SessionId[]> {
+    // In this order: a row stands before its node hears of the session.
+    const there = await this.options.node.list(client)
+    const rows = await this.options.repository.ofNode(nodeId)
+    const own = new Set(rows.filter(({ wanted }) => wanted !== 'deleted').map(({ id }) => id))
+    return [...there.keys()].filter((id) => !own.has(id))
   }
 
   /** One round over all nodes that answer. */
@@ -62,6 +74,7 @@ export class SessionReconciler implements Service {
       )
     }
     const own = new Set(rows.map(({ id }) => id))
+    for (const id of own) this.givenAway.get(info.id)?.delete(id)
     for (const known of there.values()) {
       if (this.stopping.signal.aborted) return
       if (!own.has(known.id)) await this.settleStray(known, info.id, client)
@@ -82,16 +95,22 @@ export class SessionReconciler implements Service {
   }
 
   /** A session that the node has and the row places elsewhere, or that is deleted. */
-  private async settleStray(known: NodeSession, nodeId: string, client: KnownNode['client']): Promise<void> {
-    const row = await this.options.repository.find(known.id)
+  private async settleStray(known: NodeSession, nodeId: NodeId, client: KnownNode['client']): Promise<void> {
+    const { repository, node, log } = this.options
+    const row = await repository.find(known.id)
     if (!row) return
     if (row.deletedAt !== null) {
       await client.call('DeleteSession', { sessionId: known.id })
       return
     }
-    if (row.nodeId === nodeId || !liveStatuses.includes(known.status)) return
-    this.options.log.warn({ session: known.id, node: nodeId, placedOn: row.nodeId }, 'session.stray_stopped')
-    await client.call('StopSession', { sessionId: known.id, placedElsewhere: true })
+    const told = this.givenAway.get(nodeId) ?? new Set()
+    if (row.nodeId === nodeId || (told.has(known.id) && !liveStatuses.includes(known.status))) return
+    log.warn({ session: known.id, node: nodeId, placedOn: row.nodeId }, 'session.stray_stopped')
+    await node.giveAway(nodeId, known.id)
+    this.givenAway.set(nodeId, told.add(known.id))
+    // Placed here in this very moment: the stop was meant for what it was before.
+    const newest = await repository.find(known.id)
+    if (newest?.nodeId === nodeId && newest.wanted === 'running') await node.start(newest)
   }
 
   private async rounds(signal: AbortSignal): Promise<void> {

@@ -236,8 +236,10 @@ export class Sessions {
 
   /** On another node than the one that was given up. */
   private async placeAnew(session: Session): Promise<Session> {
-    const { db, repository, directory, log } = this.options
+    const { db, repository, node, directory, log } = this.options
     const { info } = directory.pick(session.engine)
+    // It may be the node that was given up, come back: what became of its messages was decided meanwhile.
+    await node.giveAway(info.id, session.id)
     await db.write(async (tx) => {
       const newest = await repository.findIn(tx, session.id)
       if (newest?.nodeId === NO_NODE) await repository.update(tx, session.id, { nodeId: info.id })

@@ -20,6 +20,7 @@ export interface Send {
   state: SendState
   /** As last told. */
   status: MessageStatus
+  reason?: string
   resends: number
   /** By a person. */
   resendAsked: boolean
@@ -40,6 +41,7 @@ interface SendRow {
   message: string | null
   state: SendState
   status: MessageStatus
+  reason: string | null
   resends: number
   resend_asked: number
   expires_at: number
@@ -69,7 +71,10 @@ export class Sends {
       now + message.expiresInMs,
       now,
     )
-    if (changes === 0) return 'known'
+    if (changes === 0) {
+      if (message.lookFirst) this.takeBack(message, now)
+      return 'known'
+    }
     const media = mediaOf(message.content)
     if (media?.sha256) this.reference(media.sha256, message.id, session.id)
     return this.journal.get('SELECT 1 FROM tombstones WHERE message_id = ?', message.id) ? 'cancelled' : 'taken'
@@ -111,13 +116,13 @@ export class Sends {
   }
 
   /** All that is not done yet. */
-  open(sessionId: SessionId): Send[] {
+  open(sessionId: SessionId): OpenSend[] {
     return this.journal
       .all<SendRow>(
         `SELECT * FROM sends INDEXED BY sends_open WHERE session_id = ? AND state <> 'done' ORDER BY position`,
         sessionId,
       )
-      .map(toSend)
+      .map(toOpenSend)
   }
 
   waiting(sessionId: SessionId): number {
@@ -177,7 +182,7 @@ export class Sends {
       state,
       id,
     )
-    if (state === 'done') this.journal.run(`DELETE FROM media_refs WHERE direction = 'out' AND ref = ?`, id)
+    if (state === 'done') this.dereference(id)
   }
 
   /** Messages dispatched on a UTC day. */
@@ -198,6 +203,37 @@ export class Sends {
       day,
       count,
     )
+  }
+
+  /** As if it had never been handed over. */
+  forget(id: MessageId): void {
+    this.journal.run('DELETE FROM sends WHERE message_id = ?', id)
+    this.dereference(id)
+  }
+
+  /** It may have gone out from here, and another node has its session: nothing more is done about it here. */
+  giveAway(id: MessageId): void {
+    this.journal.run(
+      `UPDATE sends SET state = 'held', reason = 'placed_elsewhere', changed_at = ? WHERE message_id = ?`,
+      this.clock(),
+      id,
+    )
+  }
+
+  /** One that was given away, as its session has come back to this node. */
+  private takeBack(message: OutgoingMessage, now: number) {
+    this.journal.run(
+      `UPDATE sends SET state = 'unknown', status = 'unknown', reason = NULL, resend_asked = 1, message = ?,
+         expires_at = ?, changed_at = ? WHERE message_id = ? AND reason = 'placed_elsewhere'`,
+      JSON.stringify(message),
+      now + message.expiresInMs,
+      now,
+      message.id,
+    )
+  }
+
+  private dereference(id: MessageId) {
+    this.journal.run(`DELETE FROM media_refs WHERE direction = 'out' AND ref = ?`, id)
   }
 
   private reference(sha256: string, messageId: MessageId, sessionId: SessionId) {
@@ -221,6 +257,7 @@ function toSend(row: SendRow): Send {
     chatId: row.chat_id,
     state: row.state,
     status: row.status,
+    ...(row.reason === null ? {} : { reason: row.reason }),
     resends: row.resends,
     resendAsked: row.resend_asked === 1,
     expiresAt: row.expires_at,

@@ -11,6 +11,7 @@ import { Numbers } from './numbers.js'
 import type { Outcomes } from './outcomes.js'
 import { Pace } from './pace.js'
 import { Reconciler } from './reconciler.js'
+import { SendingWait } from './sending-wait.js'
 import type { Timing } from './timing.js'
 
 /** Messages of one session that wait for their first ack at most: the line's delay is not paid per message. */
@@ -26,6 +27,8 @@ export interface DispatcherOptions {
   journal: Journal
   sends: Sends
   outcomes: Outcomes
+  /** A gateway lets it. */
+  maySend: () => boolean
   timing: Timing
   clock: Clock
   log: Logger
@@ -37,6 +40,7 @@ export class Dispatcher {
   private readonly numbers: Numbers
   private readonly pace: Pace
   private readonly reconciler: Reconciler
+  private readonly wait: SendingWait
   /** Given to the page and not acked yet; with a timer from when the page has it. */
   private readonly awaitingAck = new Map<MessageId, NodeJS.Timeout | undefined>()
   private attached: { client: WhatsAppClient; abort: AbortController } | undefined
@@ -47,6 +51,7 @@ export class Dispatcher {
     const { session, pacing, sends, clock } = options
     this.numbers = new Numbers(clock)
     this.pace = new Pace(session, pacing, sends, clock)
+    this.wait = new SendingWait(options)
     this.reconciler = new Reconciler({ ...options, numbers: this.numbers, awaitAck: (id, ms) => this.awaitAck(id, ms) })
   }
 
@@ -115,7 +120,7 @@ export class Dispatcher {
     const room = Math.min(WINDOW - this.awaitingAck.size, this.pace.burst())
     const head = room > 0 ? markedTogether(this.options.sends.queued(this.options.session.id, room)) : []
     const [first] = head
-    if (!first) return this.changed.since(version, { signal })
+    if (!first || (await this.wait.mustWait())) return this.changed.since(version, { signal })
     const capLeftMs = this.pace.capLeftMs()
     if (capLeftMs > 0) {
       await this.tellCap(first)
@@ -147,6 +152,7 @@ export class Dispatcher {
       if (head[0] && sends.find(head[0].id)?.state === 'queued') await sleep(CHECK_RETRY_MS, signal)
       return
     }
+    if (!this.options.maySend()) return
     // On the disk before the page is touched: after a crash these may have gone out.
     const marked = await journal.write(() => {
       const moved = addressed.filter(({ id }) => sends.move(id, 'queued', 'dispatching'))
@@ -155,7 +161,7 @@ export class Dispatcher {
     })
     faultPoint('dispatch.journaled')
     for (const [index, send] of marked.entries()) {
-      if (signal.aborted) {
+      if (signal.aborted || !this.options.maySend()) {
         const untouched = marked.slice(index)
         await journal.write(() => untouched.forEach(({ id }) => sends.move(id, 'dispatching', 'queued')))
         return

@@ -96,6 +96,18 @@ export class Outcomes {
     for (const send of this.sends.open(sessionId)) this.fail(send.id, reason)
   }
 
+  /**
+   * The session runs on another node by now, and so do its messages: none of them is sent from here any more, also when
+   * the session comes back, unless it is handed over again.
+   */
+  giveAway(sessionId: SessionId): void {
+    for (const { id, state, message } of this.sends.open(sessionId)) {
+      if (state !== 'queued') this.sends.giveAway(id)
+      else if (message.origin === 'telegram') this.fail(id, 'placed_elsewhere')
+      else this.sends.forget(id)
+    }
+  }
+
   isOurs(sessionId: SessionId, waMessageId: string): boolean {
     return this.sends.findByWaId(sessionId, waMessageId) !== undefined
   }

@@ -7,6 +7,7 @@ import type { Sends } from '../journal/sends.js'
 import type { SessionRows } from '../journal/session-rows.js'
 import type { MediaFiles } from '../media/media-files.js'
 import type { Pulse } from '../pulse.js'
+import type { SendingPermit } from '../sending-permit.js'
 import type { ClientOptions, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 import type { LaunchGate } from './launch-gate.js'
 import type { Outcomes } from './outcomes.js'
@@ -27,6 +28,8 @@ export interface SessionWorld {
   profiles: Profiles
   /** Real browsers pass it one after the other. */
   gate: LaunchGate
+  /** Whether anything may be sent. */
+  permit: SendingPermit
   /** Fires when a QR is shown or taken away. */
   qrChanged: Pulse
   /** Why no client may run now; undefined while they may. */

@@ -40,6 +40,7 @@ export class Session {
       ...world,
       session: { id: record.id, tenantId: record.tenantId },
       pacing: () => this.record.pacing,
+      maySend: () => world.permit.allows(record.id),
       log: this.log,
     })
     this.supervisor = new Supervisor({
@@ -130,6 +131,8 @@ export class Session {
     return this.command(async () => {
       await this.state.update({ wanted: 'stopped' })
       await this.supervisor.end()
+      const { journal, outcomes } = this.world
+      if (reason === 'placed_elsewhere') await journal.write(() => outcomes.giveAway(this.record.id))
       // An unlinked session stays one: there is nothing to start again without a new link.
       if (this.record.status === 'logged_out') return
       await this.state.change({ status: 'stopped' }, reason)

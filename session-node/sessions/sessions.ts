@@ -28,7 +28,11 @@ export class Sessions implements Service {
   constructor(
     private readonly world: SessionWorld,
     private readonly limits: { capacity: number },
-  ) {}
+  ) {
+    world.permit.onGranted(() => {
+      for (const { dispatcher } of this.list()) dispatcher.wake()
+    })
+  }
 
   /** All sessions that ran come back, as the launch gate lets them. */
   async start(): Promise<void> {

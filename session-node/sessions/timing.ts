@@ -28,6 +28,8 @@ export interface Timing {
   reconcileMs: number
   expirySweepMs: number
   heartbeatMs: number
+  /** Between two questions to the gateway whether this node may send. */
+  permitMs: number
 }
 
 export const defaultTiming: Timing = {
@@ -49,4 +51,5 @@ export const defaultTiming: Timing = {
   reconcileMs: 5_000,
   expirySweepMs: 1_000,
   heartbeatMs: 10_000,
+  permitMs: 3_000,
 }
