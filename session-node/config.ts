@@ -79,11 +79,17 @@ export function readSessionNodeConfig(env: NodeJS.ProcessEnv = process.env): Ses
       chromiumArgs: given.CHROMIUM_ARGS,
       headless: given.CHROMIUM_HEADLESS,
       noSandbox: given.CHROMIUM_NO_SANDBOX,
+      environment: withoutSecrets(env),
     },
     logLevel: given.LOG_LEVEL,
     metrics: metricsTarget(given, METRICS_PORT),
     shown: shownSettings({ ...given, NODE_CAPACITY: capacity }, ['CLUSTER_TOKEN']),
   }
+}
+
+/** Browsers show the pages of others: they need a PATH and a locale, and none of our keys. */
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/TOKEN|SECRET|KEY|PASSWORD|_URL$|^S3_/.test(name)))
 }
 
 /** For a node in a process of its own: `.env` is read. */

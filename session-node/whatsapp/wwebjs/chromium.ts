@@ -11,6 +11,8 @@ export interface BrowserSettings {
   headless?: 'new' | 'shell' | undefined
   /** Chromium refuses to run as root without it. Only by explicit setting. */
   noSandbox?: boolean | undefined
+  /** The environment that browsers run in. */
+  environment?: NodeJS.ProcessEnv | undefined
 }
 
 const usualPaths = {

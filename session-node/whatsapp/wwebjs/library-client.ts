@@ -8,6 +8,8 @@ interface LibraryClientOptions {
   executablePath: string
   settings: BrowserSettings
   sessionId: string
+  /** For what the browser puts among the temporary files. */
+  temporaryDir: string
   auth: ProfileAuth
   /** Ends a launch that is not finished. */
   signal: AbortSignal
@@ -39,6 +41,7 @@ export function createLibraryClient(given: LibraryClientOptions): LibraryClient 
       executablePath: given.executablePath,
       headless: settings.headless === 'shell' ? 'shell' : true,
       args: browserFlags(settings, sessionId),
+      env: { ...settings.environment, TMPDIR: given.temporaryDir },
       // Over a pipe Chromium ends by itself when this process does, even by kill -9.
       pipe: true,
       handleSIGINT: false,

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, readlink, rm, unlink, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { hostname, tmpdir } from 'node:os'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import type { Logger } from '../../../runtime/log.js'
 import { endBrowserTree } from './process-tree.js'
 
@@ -11,6 +12,7 @@ import { endBrowserTree } from './process-tree.js'
 export class Profile {
   readonly userDataDir: string
   readonly #linkedFile: string
+  readonly #temporaryFile: string
 
   constructor(
     private readonly folder: string,
@@ -18,24 +20,39 @@ export class Profile {
   ) {
     this.userDataDir = resolve(folder, 'chromium')
     this.#linkedFile = join(folder, 'linked.json')
+    this.#temporaryFile = join(folder, 'temporary')
   }
 
-  /** Before each launch: nothing else may run on this profile. */
-  async prepare(): Promise<void> {
+  /** Before each launch: nothing else may run on this profile. Answers with the folder for temporary files. */
+  async prepare(): Promise<string> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 })
     await mkdir(this.userDataDir, { recursive: true, mode: 0o700 })
     const ended = await endBrowserTree(this.userDataDir)
     if (ended > 0) this.log.warn({ processes: ended }, 'browser.left_over_ended')
-    await this.#removeSocketFolder()
+    await this.removeTemporaryDir()
     await this.#judgeLock()
+    return this.#makeTemporaryDir()
   }
 
-  /** A browser that was killed leaves the folder of its socket among the temporary files, one for each time. */
-  async #removeSocketFolder(): Promise<void> {
-    const socket = await readlink(join(this.userDataDir, 'SingletonSocket')).catch(() => undefined)
-    const folder = socket === undefined ? '' : dirname(socket)
-    if (!isAbsolute(folder) || !/^(\.)?(org\.chromium|com\.google)\.Chrom/.test(basename(folder))) return
-    await rm(folder, { recursive: true, force: true })
+  /**
+   * A browser that was killed leaves its socket among the temporary files, and what it was downloading. So each has a
+   * folder of its own for them, whose name is written down before it is made. The path of a socket must be short, which
+   * is why the folder is not in the profile.
+   */
+  async #makeTemporaryDir(): Promise<string> {
+    const folder = join(tmpdir(), `sb-${randomBytes(6).toString('hex')}`)
+    await writeFile(this.#temporaryFile, folder, { mode: 0o600 })
+    await mkdir(folder, { mode: 0o700 })
+    return folder
+  }
+
+  /** When no browser runs. */
+  async removeTemporaryDir(): Promise<void> {
+    const folder = await readFile(this.#temporaryFile, 'utf8').catch(() => '')
+    if (isAbsolute(folder) && /^sb-[0-9a-f]{12}$/.test(basename(folder))) {
+      await rm(folder, { recursive: true, force: true, maxRetries: 4 })
+    }
+    await rm(this.#temporaryFile, { force: true })
   }
 
   /**

@@ -203,12 +203,13 @@ class WwebjsClient implements WhatsAppClient {
 
   async #launchBrowser(): Promise<void> {
     const executablePath = getChromium(this.settings)
-    await this.#profile.prepare()
+    const temporaryDir = await this.#profile.prepare()
     if (this.#ending.signal.aborted) return
     const client = createLibraryClient({
       executablePath,
       settings: this.settings,
       sessionId: this.options.sessionId,
+      temporaryDir,
       auth: new ProfileAuth(this.#profile.userDataDir, (given) => this.#browserReady(given)),
       signal: this.#cutOff.signal,
       beforeListening: () => this.#life.beforeListening(),
@@ -264,6 +265,7 @@ class WwebjsClient implements WhatsAppClient {
     await this.#browser.end()
     await within(launched, 10_000, 'The launch').catch(() => undefined)
     await this.#browser.end()
+    await this.#profile.removeTemporaryDir()
   }
 
   #library(): LibraryClient {

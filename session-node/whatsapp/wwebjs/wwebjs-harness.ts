@@ -59,6 +59,7 @@ export async function createHarness(chromiumArgs: string[], settings: Partial<Br
   const browser: BrowserSettings = {
     chromiumArgs: [...chromiumArgs, '--disable-quic'],
     noSandbox: process.getuid?.() === 0,
+    environment: process.env,
     ...settings,
   }
 
