@@ -1,7 +1,7 @@
 /**
  * npm run bench: measures, and says what was aimed for.
  *
- *   npm run bench -- --only messages,ack,memory    some of it
+ *   npm run bench -- --only messages,webhooks    some of it
  *   npm run bench -- --quick                       shorter runs, fewer sessions
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -15,6 +15,7 @@ import { benchMemory } from './memory.js'
 import { benchMessages } from './messages.js'
 import { childrenOf } from './process-memory.js'
 import { type Figure, met, table } from './report.js'
+import { benchWebhooks } from './webhooks.js'
 
 export interface BenchOptions {
   quick: boolean
@@ -29,6 +30,7 @@ const STOP_MS = 45_000
 const benches: Record<string, (options: BenchOptions) => Promise<Figure[]>> = {
   messages: benchMessages,
   ack: benchAck,
+  webhooks: benchWebhooks,
   memory: benchMemory,
 }
 

@@ -27,10 +27,11 @@ export interface SwitchboardOptions {
   directory: string
   databaseUrl?: string
   nodeSettings?: Record<string, string>
+  gatewaySettings?: Record<string, string>
 }
 
 export async function startSwitchboard(options: SwitchboardOptions): Promise<Switchboard> {
-  const { directory, databaseUrl, nodeSettings = {} } = options
+  const { directory, databaseUrl, nodeSettings = {}, gatewaySettings = {} } = options
   const [nodePort, gatewayPort] = [await freePort(), await freePort()]
   const key = randomBytes(24).toString('hex')
   const shared = { CLUSTER_TOKEN: randomBytes(24).toString('hex') }
@@ -46,6 +47,7 @@ export async function startSwitchboard(options: SwitchboardOptions): Promise<Swi
     SECRET_KEY: randomBytes(32).toString('hex'),
     ADMIN_API_KEY: key,
     ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
+    ...gatewaySettings,
   })
   const stop = async () => {
     await gateway.stop()
