@@ -51,7 +51,7 @@ export class Rig extends RigProcesses {
 
   private constructor(
     dataDir: string,
-    readonly database: FaultDatabase,
+    public database: FaultDatabase,
     readonly simulator: Simulator | undefined,
     readonly telegram: FakeTelegram | undefined,
     options: RigOptions,
@@ -145,6 +145,18 @@ export class Rig extends RigProcesses {
       SECRET_KEY: this.secretKey,
       NODES: this.nodeAddresses.join(','),
     })
+  }
+
+  /** Where a process has its data from its next start on, as after a restore. */
+  relocate(name: string, dataDir: string): void {
+    this.recipes.set(name, { ...this.recipes.get(name), DATA_DIR: dataDir })
+  }
+
+  /** Which database a gateway uses from its next start on, and what is looked into from now on. */
+  async useDatabase(name: string, url: string): Promise<void> {
+    this.recipes.set(name, { ...this.recipes.get(name), DATABASE_URL: url })
+    await this.database.close()
+    this.database = new FaultDatabase(url)
   }
 
   /** Where a gateway that was started the first time listens, from now on for good. */
