@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm'
+import { change, query } from './statements.js'
 import { Table } from './table.js'
 
 interface CounterRow {
@@ -17,9 +18,8 @@ export type CounterName = 'message_position' | 'event_place'
  * transaction ends, so what is stored with a lower number is seen no later than what has a higher one.
  */
 export async function takeNumbers(tx: EntityManager, name: CounterName, count = 1): Promise<number> {
-  // By hand: in every transaction that accepts or stores, building these two costs more than running them.
-  await tx.query('UPDATE counters SET value = value + ? WHERE name = ?', [count, name])
-  const [row] = await tx.query<{ value: number | string }[]>('SELECT value FROM counters WHERE name = ?', [name])
+  await change(tx, 'UPDATE counters SET value = value + ? WHERE name = ?', [count, name])
+  const [row] = await query<{ value: number | string }>(tx, 'SELECT value FROM counters WHERE name = ?', [name])
   if (!row) throw new Error(`There is no counter ${name}`)
   return Number(row.value) - count + 1
 }

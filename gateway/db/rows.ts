@@ -1,42 +1,66 @@
 /**
- * Many rows in one statement, for paths where TypeORM's query builders cost more than the database does. Values pass
- * through the same transformers as everywhere else, so a row means the same whichever way it went.
+ * Many rows at once, for paths where TypeORM's query builders cost more than the database does. Values mean the same as
+ * where TypeORM writes and reads them: its tests go in one way and out the other.
  */
 import type { EntityManager } from 'typeorm'
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js'
 import type { Dialect } from '../../migrations/columns.js'
+import { change, marks, query, sqliteOf, statementOf } from './statements.js'
 import type { Table } from './table.js'
 
-/** SQLite binds at most 32,766 values. */
-const MAX_VALUES = 30_000
+export { change } from './statements.js'
+
+/** In one statement for MySQL; a CASE is looked through from its beginning for each row. */
+const MOST_INSERTED = 500
+const MOST_UPDATED = 40
 
 interface Mapped {
-  column: ColumnMetadata
   name: string
   field: string
+  encode: (value: unknown) => unknown
+  decode: (stored: unknown) => unknown
 }
 
 const mappings = new WeakMap<object, Map<string, Mapped[]>>()
 
-function mapping(manager: EntityManager, table: string): Mapped[] {
-  const source = manager.connection
-  const tables = mappings.get(source) ?? new Map<string, Mapped[]>()
-  mappings.set(source, tables)
+function mapping({ connection }: EntityManager, table: string): Mapped[] {
+  const tables = mappings.get(connection) ?? new Map<string, Mapped[]>()
+  mappings.set(connection, tables)
   let mapped = tables.get(table)
   if (!mapped) {
-    mapped = source
-      .getMetadata(table)
-      .columns.map((column) => ({ column, name: column.databaseName, field: column.propertyName }))
+    const sqlite = connection.options.type === 'better-sqlite3'
+    mapped = connection.getMetadata(table).columns.map((column) => mappedOf(column, sqlite))
     tables.set(table, mapped)
   }
   return mapped
 }
 
-function bound(manager: EntityManager, { column }: Mapped, value: unknown): unknown {
-  return value === undefined || value === null ? null : manager.connection.driver.preparePersistentValue(value, column)
+/** What TypeORM does with a value of this column, found out once and not for each value. */
+function mappedOf(column: ColumnMetadata, sqlite: boolean): Mapped {
+  const { databaseName: name, propertyName: field, type } = column
+  const own = Array.isArray(column.transformer) ? undefined : column.transformer
+  const to = (value: unknown): unknown => (own ? own.to(value) : value)
+  const from = (stored: unknown): unknown => (own ? own.from(stored) : stored)
+  const orNull = (convert: (value: unknown) => unknown) => (value: unknown) =>
+    value === undefined || value === null ? null : convert(value)
+  if (type === 'datetime' && sqlite) {
+    return { name, field, encode: orNull((value) => sqliteTime(value as Date)), decode: orNull(readSqliteTime) }
+  }
+  if (type === 'boolean' || type === 'tinyint') {
+    return { name, field, encode: orNull((value) => (value ? 1 : 0)), decode: from }
+  }
+  return { name, field, encode: orNull(to), decode: own ? from : (stored) => stored }
 }
 
-const marks = (count: number) => Array.from({ length: count }, () => '?').join(', ')
+const sqliteTime = (date: Date) => date.toISOString().replace('T', ' ').replace('Z', '')
+const readSqliteTime = (stored: unknown) => new Date(`${(stored as string).replace(' ', 'T')}Z`)
+
+const valuesOf = (columns: readonly Mapped[], row: object) =>
+  columns.map(({ field, encode }) => encode((row as Record<string, unknown>)[field]))
+
+function* portions<Row>(rows: readonly Row[], most: number): Generator<readonly Row[]> {
+  for (let at = 0; at < rows.length; at += most) yield rows.slice(at, at + most)
+}
 
 export async function insertRows<Row extends object>(
   tx: EntityManager,
@@ -44,16 +68,23 @@ export async function insertRows<Row extends object>(
   rows: readonly Row[],
 ): Promise<void> {
   const columns = mapping(tx, table.tableName)
-  const perStatement = Math.floor(MAX_VALUES / columns.length)
   const names = columns.map(({ name }) => `\`${name}\``).join(', ')
   const group = `(${marks(columns.length)})`
-  for (let at = 0; at < rows.length; at += perStatement) {
-    const some = rows.slice(at, at + perStatement)
-    const values = some.flatMap((row) =>
-      columns.map((column) => bound(tx, column, (row as Record<string, unknown>)[column.field])),
-    )
+  const into = `INSERT INTO \`${table.tableName}\` (${names}) VALUES`
+  const db = sqliteOf(tx)
+  if (db) {
+    // No server to wait for: one text, prepared once.
+    const statement = statementOf(db, `${into} ${group}`)
+    for (const row of rows) statement.run(...valuesOf(columns, row))
+    return
+  }
+  for (const some of portions(rows, MOST_INSERTED)) {
     const groups = Array.from({ length: some.length }, () => group).join(', ')
-    await tx.query(`INSERT INTO \`${table.tableName}\` (${names}) VALUES ${groups}`, values)
+    await change(
+      tx,
+      `${into} ${groups}`,
+      some.flatMap((row) => valuesOf(columns, row)),
+    )
   }
 }
 
@@ -69,17 +100,20 @@ export async function updateRows<Row extends object>(
   const keyColumn = columns.find(({ field }) => field === key)
   const changed = columns.filter(({ field }) => (fields as readonly string[]).includes(field))
   if (!keyColumn || changed.length !== fields.length) throw new Error(`No such field in ${table.tableName}`)
-  const perStatement = Math.floor(MAX_VALUES / (2 * changed.length + 1))
-  const valueOf = (row: Row, column: Mapped) => bound(tx, column, (row as Record<string, unknown>)[column.field])
-  for (let at = 0; at < rows.length; at += perStatement) {
-    const some = rows.slice(at, at + perStatement)
+  const db = sqliteOf(tx)
+  if (db) {
+    const sets = changed.map(({ name }) => `\`${name}\` = ?`).join(', ')
+    const statement = statementOf(db, `UPDATE \`${table.tableName}\` SET ${sets} WHERE \`${keyColumn.name}\` = ?`)
+    for (const row of rows) statement.run(...valuesOf([...changed, keyColumn], row))
+    return
+  }
+  for (const some of portions(rows, MOST_UPDATED)) {
     const cases = `CASE \`${keyColumn.name}\` ${'WHEN ? THEN ? '.repeat(some.length)}END`
     const sets = changed.map(({ name }) => `\`${name}\` = ${cases}`).join(', ')
-    const values = changed.flatMap((column) => some.flatMap((row) => [valueOf(row, keyColumn), valueOf(row, column)]))
-    await tx.query(`UPDATE \`${table.tableName}\` SET ${sets} WHERE \`${keyColumn.name}\` IN (${marks(some.length)})`, [
-      ...values,
-      ...some.map((row) => valueOf(row, keyColumn)),
-    ])
+    const values = changed.flatMap((column) => some.flatMap((row) => valuesOf([keyColumn, column], row)))
+    const keys = some.flatMap((row) => valuesOf([keyColumn], row))
+    const where = `WHERE \`${keyColumn.name}\` IN (${marks(keys.length)})`
+    await change(tx, `UPDATE \`${table.tableName}\` SET ${sets} ${where}`, [...values, ...keys])
   }
 }
 
@@ -92,24 +126,12 @@ export async function selectRows<Row extends object>(
 ): Promise<Row[]> {
   const columns = mapping(manager, table.tableName)
   const names = columns.map(({ name }) => `\`${name}\``).join(', ')
-  const found: Record<string, unknown>[] = await manager.query(
-    `SELECT ${names} FROM \`${table.tableName}\` ${condition}`,
-    [...values],
-  )
-  const { driver } = manager.connection
+  const found = await query(manager, `SELECT ${names} FROM \`${table.tableName}\` ${condition}`, values)
   return found.map((raw) => {
     const row: Record<string, unknown> = {}
-    for (const { column, name, field } of columns) row[field] = driver.prepareHydratedValue(raw[name], column)
+    for (const { name, field, decode } of columns) row[field] = decode(raw[name])
     return row as Row
   })
-}
-
-/** Runs a change that is written by hand; answers how many rows it found. */
-export async function change(tx: EntityManager, sql: string, values: readonly unknown[]): Promise<number> {
-  const { queryRunner } = tx
-  if (!queryRunner) throw new Error('Only in a transaction')
-  const { affected } = await queryRunner.query(sql, [...values], true)
-  return affected ?? 0
 }
 
 /** `(?, ?, …)` for a list of values. */
@@ -120,5 +142,5 @@ export function inList(values: readonly unknown[]): string {
 /** A time of day as a value in SQL written by hand. */
 export function timeValue(dialect: Dialect, ms: number): Date | string {
   const date = new Date(ms)
-  return dialect === 'mysql' ? date : date.toISOString().replace('T', ' ').replace('Z', '')
+  return dialect === 'mysql' ? date : sqliteTime(date)
 }

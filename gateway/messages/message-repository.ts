@@ -4,6 +4,7 @@ import { newId } from '../../runtime/ids.js'
 import { takeNumbers } from '../db/counters.js'
 import type { Database } from '../db/database.js'
 import { inList, insertRows, selectRows, timeValue, updateRows } from '../db/rows.js'
+import { change, oneOf, query } from '../db/statements.js'
 import type { Direction, Message, StatusChange } from './message.js'
 import { type MessageHistoryRow, type MessageRow, messageHistoryTable, messageTable } from './message-table.js'
 
@@ -87,12 +88,14 @@ export class MessageRepository {
   /** Keeps others from changing these rows until the transaction ends; on SQLite nobody else writes meanwhile. */
   async lock(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
     if (this.db.dialect === 'sqlite' || ids.length === 0) return
-    await tx.query(`UPDATE messages SET id = id WHERE id IN ${inList(ids)}`, [...ids])
+    const { sql, values } = oneOf(ids)
+    await change(tx, `UPDATE messages SET id = id WHERE id ${sql}`, values)
   }
 
   async byIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
     if (ids.length === 0) return []
-    return (await selectRows(tx, messageTable, `WHERE id IN ${inList(ids)}`, ids)).map(toMessage)
+    const { sql, values } = oneOf(ids)
+    return (await selectRows(tx, messageTable, `WHERE id ${sql}`, values)).map(toMessage)
   }
 
   async byWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<Message[]> {
@@ -148,7 +151,7 @@ export class MessageRepository {
   /** Sessions with messages that no node has taken on, whichever node they are on. */
   async sessionsAwaiting(): Promise<SessionId[]> {
     const rows: { awaiting: SessionId }[] = await this.db.read((reader) =>
-      reader.query('SELECT DISTINCT awaiting FROM messages WHERE awaiting IS NOT NULL'),
+      query(reader, 'SELECT DISTINCT awaiting FROM messages WHERE awaiting IS NOT NULL'),
     )
     return rows.map(({ awaiting }) => awaiting)
   }
@@ -166,13 +169,16 @@ export class MessageRepository {
   }
 
   async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
-    await tx.query(`UPDATE messages SET offered = 1 WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`, [...ids])
+    const { sql, values } = oneOf(ids)
+    await change(tx, `UPDATE messages SET offered = 1 WHERE awaiting IS NOT NULL AND id ${sql}`, values)
   }
 
   async markTaken(tx: EntityManager, ids: readonly MessageId[], epoch: string, at: number): Promise<void> {
-    await tx.query(
-      `UPDATE messages SET awaiting = NULL, epoch = ?, handed_over_at = ? WHERE awaiting IS NOT NULL AND id IN ${inList(ids)}`,
-      [epoch, timeValue(this.db.dialect, at), ...ids],
+    const { sql, values } = oneOf(ids)
+    await change(
+      tx,
+      `UPDATE messages SET awaiting = NULL, epoch = ?, handed_over_at = ? WHERE awaiting IS NOT NULL AND id ${sql}`,
+      [epoch, timeValue(this.db.dialect, at), ...values],
     )
   }
 
