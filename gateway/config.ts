@@ -24,6 +24,8 @@ export interface GatewayConfig {
   security: ClusterSecurity
   webhookAllowCidrs: string[]
   logLevel: LogLevel
+  /** How long a URL of a file in an event is good. */
+  mediaUrlMs: number
   /** For the log line at start: secrets as `set` or `unset`. */
   shown: Record<string, unknown>
 }
@@ -57,6 +59,10 @@ const settings = {
 }
 
 /** Of the gateway, and of everything in one process. */
+  MEDIA_URL_HOURS: z.coerce.number().int().min(1).max(720).default(24),
+  DELIVERY_SCHEDULE: z.string().optional(),
+  RETENTION_DELIVERIES_SUCCEEDED_DAYS: days.default(7),
+  RETENTION_DELIVERIES_EXHAUSTED_DAYS: days.default(30),
 const METRICS_PORT = 9464
 const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN']
 
@@ -106,6 +112,12 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
 }
 
 /** For a gateway in a process of its own: `.env` is read, and there is no node in the same process. */
+    deliverySchedule: deliverySchedule || undefined,
+    deliveryRetention: {
+      succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,
+      exhaustedMs: given.RETENTION_DELIVERIES_EXHAUSTED_DAYS * DAY_MS,
+    },
+    mediaUrlMs: given.MEDIA_URL_HOURS * 3_600_000,
 export function readLoneGatewayConfig(): GatewayConfig {
   loadEnvFile()
   const config = readGatewayConfig()

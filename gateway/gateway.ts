@@ -92,7 +92,12 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     keyed,
     sessions: () => sessions,
     strays: (...args) => reconciler.strays(...args),
-    allowCidrs: config.webhookAllowCidrs,
+    webhooks: {
+      allowCidrs: config.webhookAllowCidrs,
+      schedule: config.deliverySchedule ?? DEFAULT_SCHEDULE,
+      retention: config.deliveryRetention ?? DEFAULT_RETENTION,
+    },
+    mediaUrlMs: config.mediaUrlMs,
     publicUrl: () => publicUrl(),
   })
   const sessions = new Sessions({
@@ -128,7 +133,8 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     onEnded: httpMetrics(metrics),
     keys,
-    open: [healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
+    keyless: messaging.keyless,
+    open: [...messaging.open, healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [
       // Before the others: `init` and `status` stand where a session's name could.
       shortSessionRoutes({ sessions, live, images, keyed }),

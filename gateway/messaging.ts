@@ -11,7 +11,8 @@ import { EventRepository } from './events/event-repository.js'
 import { eventRoutes } from './events/event-routes.js'
 import { Events } from './events/events.js'
 import { SealedData } from './events/sealed-data.js'
-import type { ApiRouter } from './http/context.js'
+import type { Keyless } from './http/authenticate.js'
+import type { ApiRouter, OpenRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
 import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import type { KeyedRequests } from './idempotency/keyed-requests.js'
@@ -19,7 +20,8 @@ import { Media } from './media/media.js'
 import { MediaCopier } from './media/media-copier.js'
 import { MediaFiles } from './media/media-files.js'
 import { MediaRepository } from './media/media-repository.js'
-import { mediaRoutes } from './media/media-routes.js'
+import { MediaLinks } from './media/media-links.js'
+import { isSignedMedia, mediaRoutes, signedMediaRoutes } from './media/media-routes.js'
 import { decisionRoutes } from './messages/decision-routes.js'
 import { MessageDecisions } from './messages/message-decisions.js'
 import { MessageMetrics } from './messages/message-metrics.js'
@@ -57,6 +59,8 @@ export interface MessagingOptions {
   dataDir: string
   allowCidrs: readonly string[]
   publicUrl: () => string
+  /** How long a URL of a file in an event is good. */
+  mediaUrlMs: number
   metrics: Metrics
   clock: Clock
   log: Logger
@@ -68,6 +72,9 @@ export interface Messaging extends Service {
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   routes: ApiRouter[]
 }
+  /** Below `/api/v1`, without a key. */
+  open: OpenRouter[]
+  keyless: Keyless
 
 export function createMessaging(options: MessagingOptions): Messaging {
   const { db, directory, keys, keyed, metrics, clock, log } = options
@@ -145,8 +152,14 @@ export function createMessaging(options: MessagingOptions): Messaging {
     mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
   })
   const presenter = new EventPresenter({
+  const mediaLinks = new MediaLinks({
+    secret: () => options.secrets.key('media'),
+    publicUrl: options.publicUrl,
+    validMs: options.mediaUrlMs,
+    clock,
+  })
     pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
-    mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
+    mediaUrl: (id) => mediaLinks.url(id),
   })
   const events = new Events({ repository: eventRepository, presenter, sessions })
 
@@ -166,6 +179,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
       decisionRoutes({ messages, decisions, views, keyed }),
       eventRoutes(events),
       nodeRoutes({ directory, presence: links, lostNodes }),
+    open: [signedMediaRoutes({ media, links: mediaLinks })],
+    keyless: (ctx) => isSignedMedia(ctx),
     ],
   }
 }

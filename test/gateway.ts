@@ -61,6 +61,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     nodes: nodes.map(({ node }) => node.address()),
     security: { insecure: false },
     webhookAllowCidrs: ['127.0.0.0/8'],
+    mediaUrlMs: 3_600_000,
     logLevel: 'fatal',
     shown: {},
     ...options.config,

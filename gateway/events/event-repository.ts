@@ -104,6 +104,39 @@ export class EventRepository {
     return ids.length === 0 ? Promise.resolve([]) : this.select(`WHERE id IN ${inList(ids)}`, ids)
   }
 
+  /** Where the order of all events stands: its newest place, and up to which place events were removed. */
+  async bounds(): Promise<{ newest: number; trimmed: number }> {
+    const rows = await this.db.read((reader) =>
+      reader.query<{ name: string; value: number | string }[]>(
+        "SELECT name, value FROM counters WHERE name IN ('event_place', 'events_trimmed')",
+      ),
+    )
+    const value = (name: string) => Number(rows.find((row) => row.name === name)?.value ?? 0)
+    return { newest: value('event_place'), trimmed: value('events_trimmed') }
+  }
+
+  /** The place after which every event stands that was stored at this time or later. */
+  async placeBefore(time: Date): Promise<number> {
+    const { newest, trimmed } = await this.bounds()
+    let [low, high] = [trimmed, newest]
+    // Places follow the time at which events were stored: halving finds it without an index on times.
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      const [row] = await this.db.read((reader) =>
+        selectRows(reader, eventTable, 'WHERE place >= ? AND place <= ? ORDER BY place LIMIT 1', [middle, high]),
+      )
+      if (row && row.createdAt < time) low = row.place
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** For retention: the oldest events go, and cursors before them have expired. */
+  async removeUpTo(tx: Tx, place: number): Promise<void> {
+    await tx.query('DELETE FROM events WHERE place <= ?', [place])
+    await tx.query("UPDATE counters SET value = ? WHERE name = 'events_trimmed' AND value < ?", [place, place])
+  }
+
   private async select(condition: string, values: readonly unknown[]): Promise<StoredEvent[]> {
     const rows = await this.db.read((reader) => selectRows(reader, eventTable, condition, values))
     return rows.map((row) => this.toEvent(row))

@@ -7,23 +7,35 @@ export interface KeyCheck {
   verify(key: string, from: { address: string }): Promise<ApiKey>
 }
 
+/** Whether a request shows by other means than a key, or will show later, that it may: its route checks that. */
+export type Keyless = (ctx: ApiContext) => boolean
+
 /** Below `/api/v1` nothing happens without a key, not even "not found". */
-export function authenticate(keys: KeyCheck): ApiMiddleware {
+export function authenticate(keys: KeyCheck, keyless: Keyless = () => false): ApiMiddleware {
   return async (ctx, next) => {
     if (!ctx.path.startsWith('/api/v1/') && ctx.path !== '/api/v1') return next()
-    const key = await keys.verify(credentialOf(ctx), { address: ctx.ip })
-    ctx.state.key = key
-    ctx.state.tenantId = key.tenantId
-    ctx.state.log = ctx.state.log.child({ tenant: key.tenantId, key: key.id })
+    const credential = credentialOf(ctx)
+    if (credential === undefined && keyless(ctx)) return next()
+    await admit(ctx, keys, credential ?? missing())
     return next()
   }
 }
 
-function credentialOf(ctx: ApiContext): string {
+/** Makes the request that of a key. Throws `unauthenticated` and `forbidden`. */
+export async function admit(ctx: ApiContext, keys: KeyCheck, credential: string): Promise<void> {
+  const key = await keys.verify(credential, { address: ctx.ip })
+  ctx.state.key = key
+  ctx.state.tenantId = key.tenantId
+  ctx.state.log = ctx.state.log.child({ tenant: key.tenantId, key: key.id })
+}
+
+export function credentialOf(ctx: ApiContext): string | undefined {
   const header = ctx.get('X-API-Key').trim()
   if (header !== '') return header
-  const [, key] = /^(?:bearer|apikey) +(\S+)$/i.exec(ctx.get('Authorization').trim()) ?? []
-  if (key !== undefined) return key
+  return /^(?:bearer|apikey) +(\S+)$/i.exec(ctx.get('Authorization').trim())?.[1]
+}
+
+function missing(): never {
   throw new AppError('unauthenticated', 'Send your API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.', {
     reason: 'api_key_missing',
   })
@@ -32,10 +44,15 @@ function credentialOf(ctx: ApiContext): string {
 /** Lets a request pass whose key has the scope. `admin` has all. */
 export function allow(scope: Scope): ApiMiddleware {
   return (ctx, next) => {
-    const { scopes } = ctx.state.key
-    if (scopes.includes(scope) || scopes.includes('admin')) return next()
-    throw new AppError('forbidden', `This API key has no scope ${scope}.`, { reason: 'scope_missing' })
+    checkScope(ctx.state.key, scope)
+    return next()
   }
+}
+
+/** Throws `forbidden` (`scope_missing`). */
+export function checkScope({ scopes }: ApiKey, scope: Scope): void {
+  if (scopes.includes(scope) || scopes.includes('admin')) return
+  throw new AppError('forbidden', `This API key has no scope ${scope}.`, { reason: 'scope_missing' })
 }
 
 /** Throws `not_found` for a session that the key is not for, as if it were not there. */

@@ -5,7 +5,7 @@ import Router from '@koa/router'
 import Koa from 'koa'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
-import { authenticate, type KeyCheck } from './authenticate.js'
+import { authenticate, type KeyCheck, type Keyless } from './authenticate.js'
 import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
 import { errorMiddleware } from './error-middleware.js'
 import type { EndedRequest } from './http-metrics.js'
@@ -22,6 +22,8 @@ export interface HttpServerOptions {
   /** For the metrics. */
   onEnded?: (request: EndedRequest) => void
   keys: KeyCheck
+  /** Requests below `/api/v1` that may come without one: their routes see to it. */
+  keyless?: Keyless
   /** Without a key: health, link pages. */
   open: OpenRouter[]
   /** Below `/api/v1`. */
@@ -57,7 +59,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.use(requestContext(log, () => stopping.signal, options.onEnded))
   app.use(securityHeaders(options))
   app.use(errorMiddleware())
-  app.use(authenticate(options.keys) as unknown as Koa.Middleware<OpenState>)
+  app.use(authenticate(options.keys, options.keyless) as unknown as Koa.Middleware<OpenState>)
   app.use(all.routes() as unknown as Koa.Middleware<OpenState>)
   app.use(all.allowedMethods() as unknown as Koa.Middleware<OpenState>)
 

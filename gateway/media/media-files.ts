@@ -1,10 +1,10 @@
 /** The gateway's files: DATA_DIR/media, under names of ours. */
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { newId } from '../../runtime/ids.js'
+import { isId, newId } from '../../runtime/ids.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { MediaId } from '../messages/message.js'
 import { IncomingFile, type IncomingFileOptions, type WrittenFile } from './incoming-file.js'
@@ -68,6 +68,23 @@ export class MediaFiles implements Service {
     await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
     await link(this.path(from), path)
     await syncFolder(join(path, '..'))
+  }
+
+  /** A file that is gone already is no error. */
+  async remove(id: MediaId): Promise<void> {
+    await rm(this.path(id), { force: true })
+  }
+
+  /** Those that were written before a time, in no order. */
+  async *olderThan(before: number): AsyncGenerator<MediaId> {
+    for (const folder of await readdir(this.folder, { withFileTypes: true })) {
+      if (!folder.isDirectory() || folder.name.length !== 2) continue
+      for (const name of await readdir(join(this.folder, folder.name))) {
+        if (!isId('med', name)) continue
+        const found = await stat(this.path(name)).catch(() => null)
+        if (found && Math.max(found.mtimeMs, found.ctimeMs) < before) yield name
+      }
+    }
   }
 
   private path(id: MediaId): string {

@@ -3,7 +3,7 @@ import Router from '@koa/router'
 import { z } from 'zod'
 import { mediaLimits, mediaTypes } from '../../proto/contract.js'
 import { allow } from '../http/authenticate.js'
-import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
+import type { ApiContext, ApiRouter, ApiState, OpenContext, OpenRouter, OpenState } from '../http/context.js'
 import { type Form, readMultipart } from '../http/multipart.js'
 import { parse } from '../http/parse.js'
 import { checkSame, type IdempotencyKey } from '../idempotency/idempotency-key.js'
@@ -14,6 +14,7 @@ import { AppError } from '../../runtime/app-error.js'
 import type { IncomingFile } from './incoming-file.js'
 import type { Media } from './media.js'
 import { tooLarge, unreadable } from './media-kind.js'
+import type { MediaLinks } from './media-links.js'
 import type { MediaFiles } from './media-files.js'
 import type { MediaRow } from './media-table.js'
 
@@ -73,6 +74,23 @@ export function mediaRoutes({ media, files, keyed, keys }: MediaRoutesOptions): 
   return router
 }
 
+/** Files by a URL that has its own signature: it needs no key, and opens one file for a while. */
+export function signedMediaRoutes({ media, links }: { media: Media; links: MediaLinks }): OpenRouter {
+  const router = new Router<OpenState>({ prefix: '/api/v1' })
+  router.get('/media/:id', async (ctx, next) => {
+    if (!isSignedMedia(ctx)) return next()
+    const id = ctx.params['id'] ?? ''
+    links.check(id, ctx.query)
+    download(ctx, media, await media.getSigned(id))
+  })
+  return router
+}
+
+/** Whether a request brings a signature where others bring a key. */
+export function isSignedMedia({ method, path, query }: Pick<OpenContext, 'method' | 'path' | 'query'>): boolean {
+  return ['GET', 'HEAD'].includes(method) && path.startsWith('/api/v1/media/') && query['signature'] !== undefined
+}
+
 /** A form with the file on its way to the disk; refused files are not kept. */
 export function readUpload(
   ctx: ApiContext,
@@ -91,7 +109,7 @@ function presentMedia({ id, mimetype, size, sha256, filename }: MediaRow) {
 }
 
 /** As a download, never shown: what people send each other must not run as a page of ours. */
-function download(ctx: ApiContext, media: Media, row: MediaRow): void {
+function download(ctx: OpenContext, media: Media, row: MediaRow): void {
   ctx.attachment(row.filename ? safeName(row.filename) : `${row.id}`, { type: 'attachment' })
   ctx.type = row.mimetype
   ctx.set('X-Content-Type-Options', 'nosniff')
