@@ -1,0 +1,118 @@
+/** Everything that webhooks need, built together; part of the composition root. */
+import type { TenantId } from '../../proto/contract.js'
+import type { Clock } from '../../runtime/clock.js'
+import { inOrder, type Service } from '../../runtime/lifecycle.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Metrics } from '../../runtime/metrics.js'
+import { version } from '../../runtime/version.js'
+import type { Database, Tx } from '../db/database.js'
+import type { EventPresenter } from '../events/event-presenter.js'
+import type { EventRepository } from '../events/event-repository.js'
+import type { StoredEvent } from '../events/event.js'
+import type { ApiRouter } from '../http/context.js'
+import { createGuardedClient } from '../http/guarded-client.js'
+import type { IdempotencyKeys } from '../idempotency/idempotency-keys.js'
+import type { KeyedRequests } from '../idempotency/keyed-requests.js'
+import type { Session } from '../sessions/session.js'
+import type { ApiKey } from '../tenants/api-key.js'
+import type { Secrets } from '../tenants/secrets.js'
+import { Deliverer } from './deliverer.js'
+import { deliveryMetrics } from './delivery-metrics.js'
+import { DeliveryPlanner } from './delivery-planner.js'
+import { DeliveryRecorder } from './delivery-recorder.js'
+import { DeliveryRepository } from './delivery-repository.js'
+import { DeliveryTrimmer, type DeliveryTrimmerOptions } from './delivery-trimmer.js'
+import { EventBodies, type EventBodiesOptions } from './event-bodies.js'
+import { Replays } from './replays.js'
+import type { Schedule } from './schedule.js'
+import { Sockets } from './sockets.js'
+import { WebhookRepository } from './webhook-repository.js'
+import { webhookRoutes } from './webhook-routes.js'
+import { WebhookSender } from './webhook-sender.js'
+import { Webhooks } from './webhooks.js'
+
+/** What operators set. */
+export interface WebhookSettings {
+  allowCidrs: readonly string[]
+  schedule: Schedule
+  retention: DeliveryTrimmerOptions['retention']
+}
+
+export interface CreateWebhooksOptions {
+  db: Database
+  secrets: Secrets
+  settings: WebhookSettings
+  /** Built after this, because it tells this of each event. */
+  events: () => EventRepository
+  presenter: EventPresenter
+  pendingMedia: EventBodiesOptions['pendingMedia']
+  sessions: { get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session> }
+  keys: IdempotencyKeys
+  keyed: KeyedRequests
+  metrics: Metrics
+  clock: Clock
+  random?: () => number
+  log: Logger
+}
+
+export interface WebhookParts extends Service {
+  /** In the transaction that stores events. */
+  plan: (tx: Tx, events: readonly StoredEvent[]) => Promise<void>
+  deliverer: Deliverer
+  routes: ApiRouter
+}
+
+const MOST_AT_ONCE = 512
+
+export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
+  const { db, secrets, settings, sessions, keys, keyed, metrics, clock, log } = options
+  const { schedule, retention } = settings
+  const repository = new WebhookRepository(db, () => secrets.key('webhook-secrets'))
+  const deliveries = new DeliveryRepository(db)
+  const client = createGuardedClient({ allowCidrs: settings.allowCidrs, connections: MOST_AT_ONCE })
+  const sender = new WebhookSender({ client, userAgent: `Switchboard/${version}`, clock })
+  const recorder = new DeliveryRecorder({
+    ...{ db, webhooks: repository, deliveries },
+    addEvents: (tx, events, now) => options.events().add(tx, events, now),
+  })
+  const bodies = new EventBodies({
+    byIds: (ids) => options.events().byIds(ids),
+    present: (events) => options.presenter.all(events),
+    pendingMedia: options.pendingMedia,
+    clock,
+  })
+  const deliverer = new Deliverer({
+    ...{ db, webhooks: repository, deliveries, recorder, bodies, sender, schedule, clock, log },
+    sockets: new Sockets(MOST_AT_ONCE),
+    onAttempt: deliveryMetrics({ metrics, deliveries, clock }),
+    random: options.random ?? Math.random,
+  })
+  const planner = new DeliveryPlanner({
+    ...{ db, webhooks: repository, deliveries, schedule, clock },
+    onPlanned: (ids) => deliverer.wake(ids),
+  })
+  const webhooks = new Webhooks({
+    ...{ db, repository, deliveries, sender, client, sessions, clock },
+    onChanged: (webhook, how) => deliverer.changed(webhook, how),
+  })
+  const replays = new Replays({
+    ...{ db, webhooks, deliveries, planner },
+    events: {
+      list: (...args) => options.events().list(...args),
+      placeBefore: (...args) => options.events().placeBefore(...args),
+    },
+    onRevived: (webhook) => deliverer.changed(webhook),
+  })
+  const trimmer = new DeliveryTrimmer({ deliveries, webhooks: repository, retention, clock, log })
+
+  const connections: Service = { start: () => Promise.resolve(), stop: () => client.close() }
+  const tests: Service = { start: () => Promise.resolve(), stop: () => Promise.resolve(webhooks.stop()) }
+  const parts = inOrder(connections, trimmer, deliverer, tests)
+  return {
+    start: parts.start,
+    stop: parts.stop,
+    plan: (tx, events) => planner.plan(tx, events),
+    deliverer,
+    routes: webhookRoutes({ webhooks, replays, keyed, keys }),
+  }
+}

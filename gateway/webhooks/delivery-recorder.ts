@@ -1,0 +1,110 @@
+/** Writes down how attempts went, those of many webhooks together, and what that means for deliveries and webhooks. */
+import { newId } from '../../runtime/ids.js'
+import { Coalescer } from '../db/coalescer.js'
+import type { Database, Tx } from '../db/database.js'
+import type { NewEvent } from '../events/event.js'
+import { type Attempt, type Delivery, type Outcome, said } from './delivery.js'
+import type { DeliveryRepository } from './delivery-repository.js'
+import type { Health, Webhook, WebhookStatus } from './webhook.js'
+import type { WebhookRepository } from './webhook-repository.js'
+
+/** What an attempt came to. */
+export interface Verdict {
+  delivery: Delivery
+  outcome: Outcome
+  result: 'succeeded' | 'again' | 'exhausted'
+  /** With `again`: ms since the epoch. */
+  dueAt?: number
+  /** When the webhook is doing better or worse than its row says. */
+  turn?: Turn
+}
+
+export interface Turn {
+  webhook: Webhook
+  health: Health
+  status: WebhookStatus
+  reason: string | null
+  /** The first success after an outage. */
+  recovered: boolean
+}
+
+export interface DeliveryRecorderOptions {
+  db: Database
+  webhooks: WebhookRepository
+  deliveries: DeliveryRepository
+  addEvents: (tx: Tx, events: readonly NewEvent[], now: number) => Promise<unknown>
+}
+
+export class DeliveryRecorder {
+  private readonly coalescer: Coalescer<Verdict, true>
+
+  constructor(private readonly options: DeliveryRecorderOptions) {
+    this.coalescer = new Coalescer({
+      db: options.db,
+      maxItems: 500,
+      store: async (tx, verdicts) => {
+        await this.store(tx, verdicts)
+        return verdicts.map(() => true as const)
+      },
+    })
+  }
+
+  async record(verdict: Verdict): Promise<void> {
+    await this.coalescer.add(verdict)
+  }
+
+  idle(): Promise<void> {
+    return this.coalescer.idle()
+  }
+
+  private async store(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {
+    const { deliveries, webhooks, addEvents } = this.options
+    const now = Math.max(...verdicts.map(({ outcome }) => outcome.at + outcome.durationMs))
+    await deliveries.addAttempts(tx, verdicts.map(attemptOf))
+    const good = verdicts.filter(({ result }) => result === 'succeeded')
+    await deliveries.succeed(
+      tx,
+      good.map(({ delivery }) => delivery.id),
+      now,
+    )
+    const bad = verdicts.filter(({ result }) => result !== 'succeeded')
+    await deliveries.fail(
+      tx,
+      bad.map(({ delivery: { id }, dueAt = null }) => ({ id, dueAt })),
+      now,
+    )
+    const news: NewEvent[] = []
+    for (const { turn, outcome } of verdicts) {
+      if (!turn) continue
+      const { webhook, health, status, reason, recovered } = turn
+      // Paused or disabled meanwhile: nothing is told of it.
+      if (!(await webhooks.tell(tx, { id: webhook.id, health, status, reason }))) continue
+      if (recovered) await deliveries.makeDue(tx, webhook.id)
+      if (status === 'disabled') await deliveries.exhaust(tx, webhook.id, now)
+      const told = eventOf(turn, outcome, now)
+      if (told) news.push(told)
+    }
+    if (news.length > 0) await addEvents(tx, news, now)
+  }
+}
+
+function attemptOf({ delivery, outcome }: Verdict): Attempt {
+  const { at, status = null, error = null, durationMs, answer = null } = outcome
+  return { id: newId('att'), deliveryId: delivery.id, at: new Date(at), status, error, durationMs, answer }
+}
+
+/** What the tenant is told, once per turn. */
+function eventOf({ webhook, health, status, reason }: Turn, outcome: Outcome, at: number): NewEvent | undefined {
+  if (status === webhook.status || (status !== 'failing' && status !== 'disabled')) return undefined
+  const { id, tenantId, description } = webhook
+  const about = { id, ...(description ? { description } : {}), host: new URL(webhook.url).host }
+  const since = health.failingSince === undefined ? {} : { since: new Date(health.failingSince).toISOString() }
+  const same = { id: newId('evt'), tenantId, at }
+  return status === 'failing'
+    ? {
+        ...same,
+        type: 'webhook.failing',
+        data: { webhook: about, since: new Date(health.failingSince ?? at).toISOString(), error: said(outcome) },
+      }
+    : { ...same, type: 'webhook.disabled', data: { webhook: about, reason: reason ?? 'failing', ...since } }
+}

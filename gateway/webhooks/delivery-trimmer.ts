@@ -1,0 +1,61 @@
+/** Forgets deliveries whose time is over, and what is left of deleted webhooks. */
+import { type Clock, sleep } from '../../runtime/clock.js'
+import type { Service } from '../../runtime/lifecycle.js'
+import type { Logger } from '../../runtime/log.js'
+import type { DeliveryRepository } from './delivery-repository.js'
+import type { WebhookRepository } from './webhook-repository.js'
+
+export interface DeliveryTrimmerOptions {
+  deliveries: DeliveryRepository
+  webhooks: WebhookRepository
+  retention: { succeededMs: number; exhaustedMs: number }
+  clock: Clock
+  log: Logger
+}
+
+export const DEFAULT_RETENTION = { succeededMs: 7 * 86_400_000, exhaustedMs: 30 * 86_400_000 }
+const EVERY_MS = 600_000
+const AT_ONCE = 500
+/** Between two rounds of deleting: others write, too. */
+const REST_MS = 20
+
+export class DeliveryTrimmer implements Service {
+  private stopping = new AbortController()
+  private loop: Promise<void> = Promise.resolve()
+
+  constructor(private readonly options: DeliveryTrimmerOptions) {}
+
+  start(): Promise<void> {
+    this.stopping = new AbortController()
+    this.loop = this.run(this.stopping.signal)
+    return Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    await this.loop
+  }
+
+  /** One round over everything. */
+  async trim(): Promise<void> {
+    const { deliveries, webhooks, retention, clock } = this.options
+    const { succeededMs, exhaustedMs } = retention
+    await this.all(() => deliveries.trim(['succeeded'], clock() - succeededMs, AT_ONCE))
+    await this.all(() => deliveries.trim(['exhausted', 'cancelled'], clock() - exhaustedMs, AT_ONCE))
+    for (const id of await webhooks.deleted()) {
+      await this.all(() => deliveries.trimOf(id, AT_ONCE))
+      if (!this.stopping.signal.aborted) await webhooks.remove(id)
+    }
+  }
+
+  private async all(some: () => Promise<number>): Promise<void> {
+    while (!this.stopping.signal.aborted && (await some()) === AT_ONCE) await sleep(REST_MS, this.stopping.signal)
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.trim().catch((err: unknown) => this.options.log.warn({ err }, 'deliveries.not_trimmed'))
+      await sleep(EVERY_MS, signal)
+    }
+  }
+}
