@@ -47,6 +47,23 @@ describe('the journal', () => {
     expect(after.read(0, 10).events).toMatchObject([{ sessionId: 'ses_a', epoch, position: 1, body: aCall('1') }])
   })
 
+  it('writes what has happened once the disk has room again, in its order, and refuses the rest at once', async () => {
+    const log = new EventLog(journal, clock)
+    await log.append(session, aCall('1'))
+    const pages = journal.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
+    journal.get(`PRAGMA max_page_count = ${pages}`)
+    const big = (callId: string) => ({ ...aCall(callId), from: callId.repeat(100_000) })
+    const happened = ['2', '3'].map((id) => journal.record(() => log.insert(session, big(id))))
+    const told = journal.record(() => log.insert(session, big('4')), { patient: false })
+    await expect(told).rejects.toMatchObject({ code: 'storage_full' })
+    await expect(log.append(session, big('5'))).rejects.toMatchObject({ code: 'storage_full' })
+    journal.get('PRAGMA max_page_count = 1000000')
+    await Promise.all(happened)
+    await log.append(session, aCall('6'))
+    const kept = log.read(0, 10).events.map(({ body }) => (body.kind === 'call' ? body.callId : body.kind))
+    expect(kept).toEqual(['1', '2', '3', '4', '6'])
+  })
+
   it('refuses a second node on the same directory with a sentence', async () => {
     const second = new Journal({ dataDir })
     await expect(second.start()).rejects.toMatchObject({

@@ -18,6 +18,10 @@ type Row = Record<string, Value>
 
 interface Write {
   work: () => unknown
+  /** Stays until it is written. */
+  lasting: boolean
+  /** The disk is full. */
+  full: (error: unknown) => void
   resolve: (result: unknown) => void
   reject: (error: unknown) => void
 }
@@ -27,6 +31,8 @@ const MAX_WRITES_PER_COMMIT = 1_000
 const LONGEST_PAUSE_MS = 5
 /** What need not be on the disk at once gets there this soon. */
 const EVENTUALLY_MS = 50
+/** How soon a full disk is tried again. */
+const FULL_MS = 250
 
 /**
  * The node's own SQLite file. Holding it open is the lock on DATA_DIR, and with it on every browser profile in there.
@@ -40,11 +46,14 @@ export class Journal implements Service {
   private scheduled: (() => void) | undefined
   private eventually: NodeJS.Timeout | undefined
   private lastCommit = { endedAt: 0, tookMs: 0 }
+  private restMs = 0
+  private stopping = false
 
   constructor(private readonly options: JournalOptions) {}
 
   async start(): Promise<void> {
     const { dataDir } = this.options
+    this.stopping = false
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const db = new Sqlite(join(dataDir, 'journal.sqlite'), { timeout: 2_000 })
     try {
@@ -71,6 +80,7 @@ export class Journal implements Service {
 
   /** Commits what is waiting and gives the lock back. */
   stop(): Promise<void> {
+    this.stopping = true
     while (this.db && this.queue.length > 0) this.commit()
     clearTimeout(this.eventually)
     this.eventually = undefined
@@ -91,10 +101,19 @@ export class Journal implements Service {
     return this.enqueue(work)
   }
 
+  /**
+   * For what has happened already, whatever the disk says of it: while it is full this is tried again, in its order, until
+   * it is written. Resolves then; with `patient: false` it throws `storage_full` at once, and is written later all the same.
+   */
+  record<Result>(work: () => Result, { patient = true } = {}): Promise<Result> {
+    this.schedule()
+    return this.enqueue(work, { lasting: true, patient })
+  }
+
   /** For what a crash may undo: it rides on the next commit of others, or makes one of its own a little later. */
   writeEventually<Result>(work: () => Result): Promise<Result> {
     this.eventually ??= setTimeout(() => this.schedule(), EVENTUALLY_MS)
-    return this.enqueue(work)
+    return this.enqueue(work, { lasting: true, patient: true })
   }
 
   /** Runs after each commit. Returns the way to stop listening. */
@@ -130,16 +149,17 @@ export class Journal implements Service {
     return this.db
   }
 
-  private enqueue<Result>(work: () => Result): Promise<Result> {
+  private enqueue<Result>(work: () => Result, { lasting = false, patient = false } = {}): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.queue.push({ work, resolve: resolve as (result: unknown) => void, reject })
+      const full = patient && lasting ? () => undefined : reject
+      this.queue.push({ work, lasting, full, resolve: resolve as (result: unknown) => void, reject })
     })
   }
 
   private schedule() {
     if (this.scheduled) return
     const { endedAt, tookMs } = this.lastCommit
-    const pauseMs = endedAt + Math.min(tookMs, LONGEST_PAUSE_MS) - performance.now()
+    const pauseMs = endedAt + Math.max(this.restMs, Math.min(tookMs, LONGEST_PAUSE_MS)) - performance.now()
     const round = () => {
       this.scheduled = undefined
       if (this.db && this.queue.length > 0) this.commit()
@@ -159,23 +179,36 @@ export class Journal implements Service {
     this.eventually = undefined
     const startedAt = performance.now()
     const writes = this.queue.splice(0, MAX_WRITES_PER_COMMIT)
+    this.restMs = 0
     try {
       const results = this.together(writes)
       writes.forEach((write, index) => write.resolve(results[index]))
     } catch (error) {
-      if (writes.length === 1) writes[0]?.reject(translated(error))
-      else for (const write of writes) this.alone(write)
+      if (isFull(error)) this.putOff(writes, translated(error))
+      else if (writes.length === 1) writes[0]?.reject(error)
+      else this.oneByOne(writes)
     }
     const endedAt = performance.now()
     this.lastCommit = { endedAt, tookMs: endedAt - startedAt }
     for (const listener of this.listeners) listener()
   }
 
-  private alone(write: Write) {
-    try {
-      write.resolve(this.together([write])[0])
-    } catch (error) {
-      write.reject(translated(error))
+  /** The disk is full: what may fail does, the rest is written as soon as there is room, in its order. */
+  private putOff(writes: Write[], error: unknown) {
+    for (const write of writes) (write.lasting && !this.stopping ? write.full : write.reject)(error)
+    if (this.stopping) return
+    this.queue.unshift(...writes.filter(({ lasting }) => lasting))
+    this.restMs = FULL_MS
+  }
+
+  private oneByOne(writes: Write[]) {
+    for (const [index, write] of writes.entries()) {
+      try {
+        write.resolve(this.together([write])[0])
+      } catch (error) {
+        if (isFull(error)) return this.putOff(writes.slice(index), translated(error))
+        write.reject(error)
+      }
     }
   }
 
@@ -215,8 +248,11 @@ export class Journal implements Service {
   }
 }
 
+function isFull(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && /^SQLITE_(FULL|IOERR)/.test(error.code)
+}
+
 /** The disk's troubles in our words. */
-function translated(error: unknown): unknown {
-  if (!(error instanceof Sqlite.SqliteError) || !/^SQLITE_(FULL|IOERR)/.test(error.code)) return error
-  return new AppError('storage_full', 'The session node cannot write to its disk.', { cause: error })
+function translated(cause: unknown): AppError {
+  return new AppError('storage_full', 'The session node cannot write to its disk.', { cause, retryAfterMs: 30_000 })
 }

@@ -100,7 +100,7 @@ export class MediaFiles implements MediaStore, Service {
       await this.syncDirectory()
     } catch (error) {
       await rm(temporary, { force: true })
-      throw error
+      throw translated(error)
     }
     await this.remember(announced, reservedUntil)
   }
@@ -163,7 +163,8 @@ export class MediaFiles implements MediaStore, Service {
         written += chunk.length
         if (written > size) throw mismatch()
         hash.update(chunk)
-        await file.write(chunk)
+        // Unlike `write`, it goes on until all of it is written: on a disk that fills up that makes the difference.
+        await file.writeFile(chunk)
       }
       if (written !== size || hash.digest('hex') !== sha256) throw mismatch()
       await file.sync()
@@ -233,3 +234,8 @@ const mismatch = () =>
   new AppError('invalid', 'The file is not what was announced: size or SHA-256 differ.', {
     reason: 'media_hash_mismatch',
   })
+
+function translated(error: unknown): unknown {
+  if (!['ENOSPC', 'EDQUOT'].includes(String((error as { code?: unknown }).code))) return error
+  return new AppError('storage_full', 'The disk of the session node is full.', { cause: error, retryAfterMs: 30_000 })
+}

@@ -163,7 +163,7 @@ export class Dispatcher {
     for (const [index, send] of marked.entries()) {
       if (signal.aborted || !this.options.maySend()) {
         const untouched = marked.slice(index)
-        await journal.write(() => untouched.forEach(({ id }) => sends.move(id, 'dispatching', 'queued')))
+        await journal.record(() => untouched.forEach(({ id }) => sends.move(id, 'dispatching', 'queued')))
         return
       }
       await this.send(client, send)
@@ -194,7 +194,7 @@ export class Dispatcher {
         if (message.content.type === 'reaction') {
           // A reaction has no id of its own, so no ack comes back for it.
           const ack = { waMessageId: message.waMessageId, chatId: message.to, status: 'sent' as const }
-          await journal.write(() => outcomes.ack(session, ack))
+          await journal.record(() => outcomes.ack(session, ack))
           return this.acked(id)
         }
         // The ack may have come before the outcome did.
@@ -205,10 +205,10 @@ export class Dispatcher {
           .catch((err: unknown) => this.options.log.error({ err, message: id }, 'dispatch.not_recorded'))
         return
       case 'failed':
-        await journal.write(() => isOpen() && outcomes.fail(id, result.reason, result.error))
+        await journal.record(() => isOpen() && outcomes.fail(id, result.reason, result.error))
         return this.acked(id)
       case 'unknown':
-        await journal.write(() => isOpen() && outcomes.unknown(id, result.reason, result.error))
+        await journal.record(() => isOpen() && outcomes.unknown(id, result.reason, result.error))
         this.acked(id)
         return this.recheck()
     }
@@ -241,7 +241,7 @@ export class Dispatcher {
 
   private async ackOverdue(id: MessageId) {
     const { journal, sends, outcomes } = this.options
-    await journal.write(() => {
+    await journal.record(() => {
       const send = sends.find(id)
       if (send?.state === 'dispatched') outcomes.unknown(id, 'ack_timeout')
     })

@@ -88,7 +88,7 @@ export class SessionListener {
     clearTimeout(this.lineDown)
     supervisor.connected()
     if (before.phone !== undefined && before.phone !== phone) {
-      this.tell(world.journal.write(() => world.outcomes.failOpen(before.id, 'number_changed')))
+      this.tell(world.journal.record(() => world.outcomes.failOpen(before.id, 'number_changed')))
     }
     const attach = () => {
       if (supervisor.client !== client) return
@@ -118,7 +118,7 @@ export class SessionListener {
   private async onAck({ kind: _, ...ack }: Told<'ack'>) {
     const { state, dispatcher, world } = this.options
     faultPoint('ack.heard')
-    const id = await world.journal.write(() => world.outcomes.ack(state.record, ack))
+    const id = await world.journal.record(() => world.outcomes.ack(state.record, ack))
     if (id) dispatcher.acked(id)
   }
 

@@ -24,7 +24,10 @@ export class SessionState {
     return { ...shown, waiting: this.world.sends.waiting(shown.id) }
   }
 
-  /** Sets the status and tells it, when anything is new about it. Resolves when it is on the disk. */
+  /**
+   * Sets the status and tells it, when anything is new about it. Resolves when it is on the disk. Throws `storage_full`
+   * when that is full; it is told all the same, as soon as there is room.
+   */
   async change(change: StatusChange, reason: Reason): Promise<void> {
     const { detail: _, ...before } = this.current
     const after: SessionRecord = { ...before, ...change, reason }
@@ -34,10 +37,11 @@ export class SessionState {
     this.log.info({ status: after.status, reason }, 'session.status')
     const { journal, rows, events } = this.world
     const session = this.view()
-    await journal.write(() => {
+    const tell = () => {
       rows.save(after)
       events.insert(after, { kind: 'session_status', session })
-    })
+    }
+    await journal.record(tell, { patient: false })
   }
 
   /** Changes what is not its status. */
