@@ -6,27 +6,33 @@ import { endProcess } from './process-state.js'
 import { randomFrom } from './random.js'
 import { browsers, everySentOnce, link, qrsTold } from './real-sessions.js'
 import type { Rig } from './rig.js'
-import { row } from './row.js'
+import { full, row } from './row.js'
 
-const MESSAGES = 100
-const KILLS = 10
+const MESSAGES = full ? 100 : 5
+const KILLS = full ? 10 : 1
 /** From WhatsApp's taking a message to its ack: the time in which a kill meets it on its way. */
 const ACK_MS = 400
-const NUMBERS = ['4915100000001', '4915100000002']
+const PAUSE_MS = full ? 3_000 : 500
+/** One sends as fast as it can, the other at a pace. */
+const SESSIONS = [
+  { name: 'fast', number: '4915100000001', gapMs: 0 },
+  { name: 'paced', number: '4915100000002', gapMs: 150 },
+].slice(0, full ? 2 : 1)
 const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31))
 
 row(
   'REAL',
-  `${MESSAGES} messages by the real engine while Chromium, the node and the gateway are killed ${KILLS} times each`,
+  `${MESSAGES} messages by the real engine while Chromium, the node and the gateway are killed, ${KILLS} x each`,
   async ({ rig: make }) => {
     const random = randomFrom(seed)
     const rig = await make({ simulator: { allRegistered: true, serverAckDelayMs: ACK_MS } })
-    const ids = [await link(rig, 'fast', NUMBERS[0] ?? ''), await link(rig, 'paced', NUMBERS[1] ?? '', 150)]
+    const idOf = new Map<string, string>()
+    for (const { name, number, gapMs } of SESSIONS) idOf.set(number, await link(rig, name, number, gapMs))
     const qrs = await qrsTold(rig)
     const stopping = new AbortController()
-    const loads = ['fast', 'paced'].map((session) =>
+    const loads = SESSIONS.map(({ name }) =>
       rig.ledger.load({
-        ...{ session, count: Number.POSITIVE_INFINITY, perSecond: 0.8, concurrency: 3, keys: true },
+        ...{ session: name, count: Number.POSITIVE_INFINITY, perSecond: 0.8, concurrency: 3, keys: true },
         ...{ rest: () => rig.rest(), signal: stopping.signal },
       }),
     )
@@ -38,7 +44,7 @@ row(
       meets: () => Promise<Met[]>,
       work: (met: Met[]) => Promise<unknown>,
     ) => {
-      await sleep(random() * 3_000)
+      await sleep(random() * PAUSE_MS)
       const afterMs = random() * ACK_MS
       for (;;) {
         const there = async () => (await meets()).length > 0
@@ -52,7 +58,7 @@ row(
       }
     }
     const killBrowser = async ([number]: string[]) => {
-      const id = ids[NUMBERS.indexOf(number ?? '')] ?? 'nothing'
+      const id = idOf.get(number ?? '') ?? 'nothing'
       const mains = browsers(rig).filter(({ command }) => command.includes(id))
       expect(mains.length).toBeGreaterThan(0)
       for (const { pid } of mains) endProcess(pid)
