@@ -6,6 +6,8 @@ import type { LogLevel } from '../runtime/log.js'
 import { metricsPort, type MetricsTarget, metricsTarget } from '../runtime/metrics-server.js'
 import { flag, list, loadEnvFile, port, readSettings, SettingsError, shownSettings } from '../runtime/settings.js'
 import { type DatabaseTarget, parseDatabaseUrl } from './db/database-url.js'
+import type { RetentionConfig } from './retention/retention.js'
+import { parseSchedule, type Schedule } from './webhooks/schedule.js'
 
 export interface GatewayConfig {
   dataDir: string
@@ -23,9 +25,15 @@ export interface GatewayConfig {
   nodes: string[]
   security: ClusterSecurity
   webhookAllowCidrs: string[]
-  logLevel: LogLevel
+  /** How long what is over is kept, in ms; 30, 365 and 30 days unless set. */
+  retention?: Partial<RetentionConfig> | undefined
+  /** ms before each attempt of a delivery; the ten of the documentation unless set. */
+  deliverySchedule?: Schedule | undefined
+  /** How long deliveries are kept once they are over; 7 and 30 days unless set. */
+  deliveryRetention?: { succeededMs: number; exhaustedMs: number } | undefined
   /** How long a URL of a file in an event is good. */
   mediaUrlMs: number
+  logLevel: LogLevel
   /** For the log line at start: secrets as `set` or `unset`. */
   shown: Record<string, unknown>
 }
@@ -33,6 +41,9 @@ export interface GatewayConfig {
 const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''))
+
+const days = z.coerce.number().min(0.01, 'must be at least 0.01').max(3_650, 'must be at most 3650')
+const DAY_MS = 86_400_000
 
 const settings = {
   DATA_DIR: z.string().default('./data'),
@@ -55,14 +66,17 @@ const settings = {
   WEBHOOK_ALLOW_CIDRS: list
     .refine((ranges) => ranges.every((range) => ipaddr.isValidCIDR(range)), 'must be ranges such as 10.0.0.0/8')
     .default([]),
+  MEDIA_URL_HOURS: z.coerce.number().int().min(1).max(720).default(24),
+  DELIVERY_SCHEDULE: z.string().optional(),
+  RETENTION_EVENTS_DAYS: days.default(30),
+  RETENTION_MESSAGES_DAYS: days.default(365),
+  RETENTION_MEDIA_DAYS: days.default(30),
+  RETENTION_DELIVERIES_SUCCEEDED_DAYS: days.default(7),
+  RETENTION_DELIVERIES_EXHAUSTED_DAYS: days.default(30),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
 }
 
 /** Of the gateway, and of everything in one process. */
-  MEDIA_URL_HOURS: z.coerce.number().int().min(1).max(720).default(24),
-  DELIVERY_SCHEDULE: z.string().optional(),
-  RETENTION_DELIVERIES_SUCCEEDED_DAYS: days.default(7),
-  RETENTION_DELIVERIES_EXHAUSTED_DAYS: days.default(30),
 const METRICS_PORT = 9464
 const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN']
 
@@ -84,6 +98,8 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
   const database = attempt('DATABASE_URL', () =>
     parseDatabaseUrl(ownFile ? `sqlite:${join(dataDir, 'switchboard.sqlite')}` : url),
   )
+  const schedule = given.DELIVERY_SCHEDULE
+  const deliverySchedule = schedule && attempt('DELIVERY_SCHEDULE', () => parseSchedule(schedule))
   const security = attempt('GRPC_TLS_CA', () => securityOf(given))
   if (database?.kind === 'mysql' && given.SECRET_KEY === undefined) {
     problems.push(
@@ -106,18 +122,23 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     nodes: given.NODES,
     security,
     webhookAllowCidrs: given.WEBHOOK_ALLOW_CIDRS,
+    deliverySchedule: deliverySchedule || undefined,
+    retention: {
+      events: given.RETENTION_EVENTS_DAYS * DAY_MS,
+      messages: given.RETENTION_MESSAGES_DAYS * DAY_MS,
+      media: given.RETENTION_MEDIA_DAYS * DAY_MS,
+    },
+    deliveryRetention: {
+      succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,
+      exhaustedMs: given.RETENTION_DELIVERIES_EXHAUSTED_DAYS * DAY_MS,
+    },
+    mediaUrlMs: given.MEDIA_URL_HOURS * 3_600_000,
     logLevel: given.LOG_LEVEL,
     shown: { ...shownSettings(given, secrets), DATABASE_URL: shownUrl(url) },
   }
 }
 
 /** For a gateway in a process of its own: `.env` is read, and there is no node in the same process. */
-    deliverySchedule: deliverySchedule || undefined,
-    deliveryRetention: {
-      succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,
-      exhaustedMs: given.RETENTION_DELIVERIES_EXHAUSTED_DAYS * DAY_MS,
-    },
-    mediaUrlMs: given.MEDIA_URL_HOURS * 3_600_000,
 export function readLoneGatewayConfig(): GatewayConfig {
   loadEnvFile()
   const config = readGatewayConfig()

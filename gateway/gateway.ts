@@ -5,6 +5,7 @@ import type { Logger } from '../runtime/log.js'
 import { Metrics } from '../runtime/metrics.js'
 import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
+import { SharedTime } from './db/shared-time.js'
 import { addDatabaseMetrics, databaseRetries } from './db/database-metrics.js'
 import { healthRoutes } from './health/health-routes.js'
 import { httpMetrics } from './http/http-metrics.js'
@@ -13,7 +14,7 @@ import { IdempotencyKeyRepository } from './idempotency/idempotency-key-reposito
 import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import { KeyTrimmer } from './idempotency/key-trimmer.js'
 import { KeyedRequests } from './idempotency/keyed-requests.js'
-import { createMessaging } from './messaging.js'
+import { createMessaging, type Messaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
 import { QrImages } from './sessions/qr-image.js'
@@ -35,6 +36,8 @@ import { ApiKeyRepository } from './tenants/api-key-repository.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
 import { Secrets } from './tenants/secrets.js'
 import { DEFAULT_TENANT } from './tenants/tenant.js'
+import { DEFAULT_RETENTION } from './webhooks/delivery-trimmer.js'
+import { DEFAULT_SCHEDULE } from './webhooks/schedule.js'
 
 /** What a test, or the process around it, replaces. */
 export interface Outside {
@@ -58,6 +61,8 @@ export interface Gateway extends Service {
   /** A key of the tenant `default`; its text is known only now. */
   issueKey(wanted: Omit<NewApiKey, 'tenantId'>): Promise<string>
   db: Database
+  /** One round of removing what is old enough. */
+  trimOnce: Messaging['retention']['trimOnce']
 }
 
 export function createGateway(config: GatewayConfig, outside: Outside): Gateway {
@@ -65,6 +70,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const { dataDir, security } = config
 
   const db = new Database({ target: config.database, tables, log, onRetry: databaseRetries(metrics) })
+  const time = new SharedTime(db, outside.clock)
   addDatabaseMetrics(metrics, db)
   const secrets = new Secrets({ secretKey: config.secretKey, dataDir })
   const keyRepository = new ApiKeyRepository(db)
@@ -80,17 +86,18 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     ...(outside.everyMs === undefined ? {} : { pollMs: outside.everyMs }),
   })
   const idempotencyRepository = new IdempotencyKeyRepository(db, () => secrets.key('idempotency'))
-  const idempotencyKeys = new IdempotencyKeys({ db, repository: idempotencyRepository, clock, log })
-  const trimmer = new KeyTrimmer({ db, repository: idempotencyRepository, clock, log })
+  const idempotencyKeys = new IdempotencyKeys({ db, repository: idempotencyRepository, clock: time.now, log })
+  const trimmer = new KeyTrimmer({ db, repository: idempotencyRepository, clock: time.now, log })
   const keyed = new KeyedRequests(idempotencyKeys)
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
-    ...{ db, directory, secrets, dataDir, metrics, clock, log },
+    ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
     keyed,
     sessions: () => sessions,
+    retention: config.retention,
     strays: (...args) => reconciler.strays(...args),
     webhooks: {
       allowCidrs: config.webhookAllowCidrs,
@@ -101,7 +108,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     publicUrl: () => publicUrl(),
   })
   const sessions = new Sessions({
-    ...{ db, directory, clock, log },
+    ...{ db, directory, clock, time: time.now, log },
     presence: messaging.presence,
     repository: sessionRepository,
     node: sessionNode,
@@ -146,7 +153,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
+  const parts = inOrder(db, time, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
 
   return {
     start: () => parts.start(),
@@ -156,5 +163,6 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     adminApiKey: () => (adminKey.text === undefined ? undefined : { text: adminKey.text, isNew: adminKey.isNew }),
     issueKey: async (wanted) => (await keys.issue({ ...wanted, tenantId: DEFAULT_TENANT })).text,
     db,
+    trimOnce: (now) => messaging.retention.trimOnce(now),
   }
 }

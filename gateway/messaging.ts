@@ -40,10 +40,16 @@ import { NodeLinks, type NodeLinksOptions } from './nodes/node-links.js'
 import { addNodeMetrics } from './nodes/node-metrics.js'
 import type { NodePresence } from './nodes/node-presence.js'
 import { nodeRoutes } from './nodes/node-routes.js'
+import { OldEvents } from './retention/old-events.js'
+import { OldMedia, StrayFiles } from './retention/old-media.js'
+import { OldMessages } from './retention/old-messages.js'
+import { Retention, type RetentionConfig } from './retention/retention.js'
+import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
 import type { SessionEvents } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { Secrets } from './tenants/secrets.js'
+import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
   db: Database
@@ -57,12 +63,16 @@ export interface MessagingOptions {
   /** Sessions that a node has and that are not its own. */
   strays: NodeLinksOptions['strays']
   dataDir: string
-  allowCidrs: readonly string[]
-  publicUrl: () => string
+  /** How long what is over is kept. */
+  retention: Partial<RetentionConfig> | undefined
+  webhooks: WebhookSettings
   /** How long a URL of a file in an event is good. */
   mediaUrlMs: number
+  publicUrl: () => string
   metrics: Metrics
   clock: Clock
+  /** For what is due, however the wall clock is set. */
+  time: Clock
   log: Logger
 }
 
@@ -71,13 +81,14 @@ export interface Messaging extends Service {
   /** In the transaction that deletes a session: what it has not sent will not be. */
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   routes: ApiRouter[]
-}
+  retention: Pick<Retention, 'trimOnce'>
   /** Below `/api/v1`, without a key. */
   open: OpenRouter[]
   keyless: Keyless
+}
 
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { db, directory, keys, keyed, metrics, clock, log } = options
+  const { db, directory, keys, keyed, metrics, clock, time, log } = options
   const sessions: Pick<Sessions, 'get' | 'find' | 'start'> = {
     get: (...args) => options.sessions().get(...args),
     find: (...args) => options.sessions().find(...args),
@@ -85,11 +96,11 @@ export function createMessaging(options: MessagingOptions): Messaging {
   }
   const messageRepository = new MessageRepository(db)
   const sealing = new SealedData(() => options.secrets.key('events'), log)
-  const eventRepository = new EventRepository(db, { sealing })
+  const eventRepository = new EventRepository(db, { sealing, onAdded: (tx, stored) => webhooks.plan(tx, stored) })
   const mediaRepository = new MediaRepository(db)
   const cursors = new NodeCursorRepository(db)
   const files = new MediaFiles(join(options.dataDir, 'media'))
-  const guarded = createGuardedClient({ allowCidrs: options.allowCidrs })
+  const guarded = createGuardedClient({ allowCidrs: options.webhooks.allowCidrs })
   const nodeClient: NodeDirectory['get'] = (id) => directory.get(id)
   const media = new Media({ repository: mediaRepository, files, guarded, nodeClient, clock })
   const numbers = new MessageMetrics({ metrics, open: new OpenMessagesRepository(db), clock })
@@ -103,7 +114,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     sessions: options.sessionEvents,
   })
   const links = new NodeLinks({
-    ...{ directory, cursors, storing, clock, log },
+    ...{ directory, cursors, storing, clock: time, log },
     onLive: () => copier.wake(),
     strays: (...args) => options.strays(...args),
     onStored: (stored) => {
@@ -112,10 +123,10 @@ export function createMessaging(options: MessagingOptions): Messaging {
       if (stored.hasFiles) copier.wake()
     },
   })
-  addNodeMetrics({ metrics, directory, presence: links, clock })
+  addNodeMetrics({ metrics, directory, presence: links, clock: time })
   const copier = new MediaCopier({ media, repository: mediaRepository, liveNodes: () => links.liveNodes(), log })
   const handOver = new HandOver({
-    ...{ db, news, media, clock, log },
+    ...{ db, news, media, clock, time, log },
     messages: messageRepository,
     events: eventRepository,
     sessions: {
@@ -125,14 +136,14 @@ export function createMessaging(options: MessagingOptions): Messaging {
     liveNode: (id) => links.liveNode(id),
   })
   const messages = new Messages({
-    ...{ db, news, directory, sessions, keys, handOver, clock },
+    ...{ db, news, directory, sessions, keys, handOver, clock, time },
     repository: messageRepository,
     events: eventRepository,
     onAccepted: () => numbers.accepted(),
     keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
   })
   const decisions = new MessageDecisions({
-    ...{ db, news, directory, clock },
+    ...{ db, news, directory, clock, time },
     repository: messageRepository,
     events: eventRepository,
     findSession: sessions.find,
@@ -151,26 +162,53 @@ export function createMessaging(options: MessagingOptions): Messaging {
     pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
     mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
   })
-  const presenter = new EventPresenter({
   const mediaLinks = new MediaLinks({
     secret: () => options.secrets.key('media'),
     publicUrl: options.publicUrl,
     validMs: options.mediaUrlMs,
     clock,
   })
+  const presenter = new EventPresenter({
     pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
     mediaUrl: (id) => mediaLinks.url(id),
   })
-  const events = new Events({ repository: eventRepository, presenter, sessions })
+  const oldEvents = new OldEvents(db)
+  const events = new Events({
+    ...{ presenter, sessions },
+    repository: eventRepository,
+    trimmedTo: (tenantId) => oldEvents.trimmedTo(tenantId),
+  })
+  const webhooks = createWebhooks({
+    ...{ db, presenter, sessions, keys, keyed, metrics, clock, time, log },
+    secrets: options.secrets,
+    settings: options.webhooks,
+    events: () => eventRepository,
+    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+  })
+
+  const retention = new Retention({
+    ...{ metrics, clock, log },
+    keep: options.retention,
+    trimmings: {
+      events: oldEvents,
+      messages: new OldMessages(db),
+      media: new OldMedia(db, files),
+      files: new StrayFiles(db, files),
+    },
+    turn: new RetentionTurn(db, clock),
+  })
 
   const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
   const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }
-  const parts = inOrder(files, client, links, copier, handOver, waiting)
+  const parts = inOrder(files, client, webhooks, links, copier, handOver, waiting, retention)
   return {
     start: parts.start,
     stop: parts.stop,
     presence: links,
+    retention,
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
+    open: [signedMediaRoutes({ media, links: mediaLinks })],
+    keyless: (ctx) => isSignedMedia(ctx),
     routes: [
       // Before the others: `list` stands where a message's id could.
       shortMessageRoutes({ messages, views, keyed, media, files }),
@@ -178,9 +216,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
       mediaRoutes({ media, files, keyed, keys }),
       decisionRoutes({ messages, decisions, views, keyed }),
       eventRoutes(events),
+      webhooks.routes,
       nodeRoutes({ directory, presence: links, lostNodes }),
-    open: [signedMediaRoutes({ media, links: mediaLinks })],
-    keyless: (ctx) => isSignedMedia(ctx),
     ],
   }
 }

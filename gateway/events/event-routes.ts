@@ -24,7 +24,7 @@ export function eventRoutes(events: Events): ApiRouter {
 
   router.get('/events', allow('events:read'), async (ctx) => {
     const { limit, cursor, session, type } = parse(ListQuery, ctx.query)
-    const after = cursor === undefined ? 0 : decodeCursor(Place, cursor)[0]
+    const after = cursor === undefined ? undefined : decodeCursor(Place, cursor)[0]
     const { tenantId, key } = ctx.state
     const filter = { session, types: type as EventType[] | undefined }
     const { data, last } = await events.list({ tenantId, key }, filter, { limit, after })

@@ -1,5 +1,6 @@
 /** Events as the API shows them. */
 import type { SessionId, TenantId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
 import type { Caller } from '../messages/messages.js'
 import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
@@ -10,6 +11,8 @@ import type { EventType } from './catalogue/catalogue.js'
 export interface EventsOptions {
   repository: EventRepository
   presenter: EventPresenter
+  /** Events of a tenant up to this place were removed. */
+  trimmedTo: (tenantId: TenantId) => Promise<number>
   sessions: { get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session> }
 }
 
@@ -21,11 +24,21 @@ export interface WantedEvents {
 export class Events {
   constructor(private readonly options: EventsOptions) {}
 
-  /** Oldest first, after a place; `last` is the place to go on from. */
-  async list(caller: Caller, wanted: WantedEvents, { limit, after }: { limit: number; after: number }) {
-    const { repository, presenter } = this.options
-    const events = await repository.list(after, limit, await this.filter(caller, wanted))
-    return { data: await presenter.all(events), last: events.at(-1)?.place ?? after }
+  /**
+   * Oldest first, after a place or from the oldest on; `last` is the place to go on from. Throws `gone` (`cursor_expired`)
+   * when what came after the place is not kept any more.
+   */
+  async list(caller: Caller, wanted: WantedEvents, { limit, after }: { limit: number; after: number | undefined }) {
+    const { repository, presenter, trimmedTo } = this.options
+    const events = await repository.list(after ?? 0, limit, await this.filter(caller, wanted))
+    // After the look, so that nothing can go unseen in between.
+    const trimmed = await trimmedTo(caller.tenantId)
+    if (after !== undefined && after < trimmed) {
+      throw new AppError('gone', 'Events after this cursor are not kept any more. Begin anew without one.', {
+        reason: 'cursor_expired',
+      })
+    }
+    return { data: await presenter.all(events), last: events.at(-1)?.place ?? Math.max(after ?? 0, trimmed) }
   }
 
   private async filter({ tenantId, key }: Caller, { session, types }: WantedEvents): Promise<EventFilter> {
