@@ -59,7 +59,7 @@ export interface MessagingOptions {
   keys: IdempotencyKeys
   keyed: KeyedRequests
   /** Built after this, because sessions ask who is present. */
-  sessions: () => Pick<Sessions, 'get' | 'find' | 'start' | 'deleted'>
+  sessions: () => Pick<Sessions, 'get' | 'find' | 'findAll' | 'start' | 'deleted'>
   /** Sessions that a node has and that are not its own. */
   strays: NodeLinksOptions['strays']
   dataDir: string
@@ -130,7 +130,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     messages: messageRepository,
     events: eventRepository,
     sessions: {
-      find: sessions.find,
+      findAll: (ids) => options.sessions().findAll(ids),
       startAgain: async (session) => void (await sessions.start(session)),
     },
     liveNode: (id) => links.liveNode(id),

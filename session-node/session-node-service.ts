@@ -72,8 +72,14 @@ export function sessionNodeService(
     })),
 
     SendMessages: unary(async (request) => {
-      const messages = request.messages.map(outgoingFromProto)
-      const results = await sessions.handOver(sessionId(request.sessionId), messages)
+      const results = request.sessionId
+        ? await sessions.handOver(sessionId(request.sessionId), request.messages.map(outgoingFromProto))
+        : await sessions.handOverAll(
+            request.messages.map((message) => ({
+              sessionId: sessionId(message.sessionId),
+              message: outgoingFromProto(message),
+            })),
+          )
       return {
         results: results.map(({ messageId, error }) => ({
           messageId,

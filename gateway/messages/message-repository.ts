@@ -162,6 +162,25 @@ export class MessageRepository {
     return (await this.read(condition, [sessionId])).map(toMessage)
   }
 
+  /** The oldest of each of these sessions, oldest first. */
+  async awaitingOf(sessionIds: readonly SessionId[], limitEach: number): Promise<Message[]> {
+    if (sessionIds.length === 1) return this.awaiting(sessionIds[0] as SessionId, limitEach)
+    const oldest = `WHERE awaiting = ? ORDER BY position LIMIT ${Number(limitEach)}`
+    const rows = await this.db.read(async (reader) => {
+      if (this.db.dialect === 'sqlite') {
+        const each = sessionIds.map((id) => selectRows(reader, messageTable, oldest, [id]))
+        return (await Promise.all(each)).flat()
+      }
+      // Each session by itself reads the beginning of the index; one condition for all would sort all that waits.
+      const each = sessionIds.map(() => `(SELECT id FROM messages ${oldest})`)
+      const found = await query<{ id: MessageId }>(reader, each.join(' UNION ALL '), sessionIds)
+      if (found.length === 0) return []
+      const { sql, values } = oneOf(found.map(({ id }) => id))
+      return selectRows(reader, messageTable, `WHERE id ${sql}`, values)
+    })
+    return rows.toSorted((a, b) => a.position - b.position).map(toMessage)
+  }
+
   /** Messages that no node can have, and whose time is up. */
   async unofferedExpired(sessionId: SessionId, now: number, limit: number): Promise<Message[]> {
     const condition = `WHERE awaiting = ? AND offered = 0 AND expires_at <= ? ORDER BY position LIMIT ${Number(limit)}`

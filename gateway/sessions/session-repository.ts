@@ -1,8 +1,10 @@
-import { Brackets, type EntityManager, In, IsNull, Not } from 'typeorm'
+import { Brackets, type EntityManager, IsNull, Not } from 'typeorm'
 import type { NodeId, SessionId, SessionStatus, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
+import { selectRows } from '../db/rows.js'
+import { oneOf } from '../db/statements.js'
 import { isSessionId, isSessionName, liveStatuses, type Session, type Wanted } from './session.js'
 import { sessionTable } from './session-table.js'
 
@@ -35,15 +37,26 @@ export class SessionRepository {
 
   /** Deleted ones too. */
   find(id: SessionId): Promise<Session | null> {
-    return this.db.read((reader) => reader.findOneBy(sessionTable, { id }))
+    return this.one('WHERE id = ?', [id])
+  }
+
+  /** Deleted ones too. */
+  findAll(ids: readonly SessionId[]): Promise<Session[]> {
+    return this.db.read((reader) => this.byIds(reader, ids))
+  }
+
+  // Read with each message that is sent, so by hand.
+  private async one(condition: string, values: readonly unknown[]): Promise<Session | null> {
+    const [session] = await this.db.read((reader) => selectRows(reader, sessionTable, condition, values))
+    return session ?? null
   }
 
   /** By id or name, among those that exist. */
   async findLive(tenantId: TenantId, ref: string): Promise<Session | null> {
     // MySQL answers with an error, not with nothing, when a column of ASCII is asked for something else.
     if (!isSessionId(ref) && !isSessionName(ref)) return null
-    const where = isSessionId(ref) ? { tenantId, id: ref, liveName: Not(IsNull()) } : { tenantId, liveName: ref }
-    return this.db.read((reader) => reader.findOneBy(sessionTable, where))
+    const which = isSessionId(ref) ? 'id = ? AND live_name IS NOT NULL' : 'live_name = ?'
+    return this.one(`WHERE tenant_id = ? AND ${which}`, [tenantId, ref])
   }
 
   list(
@@ -89,7 +102,9 @@ export class SessionRepository {
   }
 
   async byIds(tx: EntityManager, ids: readonly SessionId[]): Promise<Session[]> {
-    return ids.length === 0 ? [] : tx.findBy(sessionTable, { id: In([...ids]) })
+    if (ids.length === 0) return []
+    const { sql, values } = oneOf(ids)
+    return selectRows(tx, sessionTable, `WHERE id ${sql}`, values)
   }
 
   async idsOn(tx: EntityManager, nodeId: NodeId): Promise<SessionId[]> {

@@ -128,6 +128,11 @@ export class Sessions {
     return this.options.repository.find(id)
   }
 
+  /** Deleted ones too. */
+  findAll(ids: readonly SessionId[]): Promise<Session[]> {
+    return this.options.repository.findAll(ids)
+  }
+
   async list(
     tenantId: TenantId,
     filter: { status?: SessionStatus | undefined; key: ApiKey },

@@ -96,16 +96,31 @@ export class Sessions implements Service {
 
   /** Writes messages to the journal, in one commit. Those it had already are taken on as well. */
   async handOver(id: SessionId, messages: OutgoingMessage[]): Promise<HandOverResult[]> {
-    if (messages.length > MOST_PER_HAND_OVER) {
-      throw new AppError('invalid', `At most ${MOST_PER_HAND_OVER} messages at a time.`, {
-        reason: 'too_many_messages',
-      })
-    }
+    refuseTooMany(messages)
     const session = this.get(id)
     const results = await this.world.journal.write(() => messages.map((message) => this.take(session, message)))
     session.dispatcher.wake()
     if (messages.some(({ lookFirst }) => lookFirst)) session.dispatcher.recheck()
     return results
+  }
+
+  /** `handOver` for several sessions, in one commit. Those of a session that is not known here are refused. */
+  async handOverAll(given: readonly { sessionId: SessionId; message: OutgoingMessage }[]): Promise<HandOverResult[]> {
+    refuseTooMany(given)
+    const bySession = new Map<SessionId, OutgoingMessage[]>()
+    for (const { sessionId, message } of given) {
+      const before = bySession.get(sessionId)
+      if (before) before.push(message)
+      else bySession.set(sessionId, [message])
+    }
+    const results = await Promise.all(
+      [...bySession].map(async ([id, messages]): Promise<HandOverResult[]> => {
+        if (this.known.has(id)) return this.handOver(id, messages)
+        const error = new AppError('not_found', 'This node does not know the session.', { reason: 'session_not_found' })
+        return messages.map(({ id: messageId }) => ({ messageId, error }))
+      }),
+    )
+    return results.flat()
   }
 
   private take(session: Session, message: OutgoingMessage): HandOverResult {
@@ -140,7 +155,7 @@ export class Sessions implements Service {
    * `conflict` (`not_held`).
    */
   async resolve(sessionId: SessionId, messageId: MessageId, decision: Decision): Promise<void> {
-    const { journal, sends, outcomes, clock } = this.world
+    const { journal, sends, outcomes, steady } = this.world
     const session = this.get(sessionId)
     await journal.write(() => {
       const send = sends.find(messageId)
@@ -151,7 +166,7 @@ export class Sessions implements Service {
         if (isAlready(send, decision)) return
         throw new AppError('conflict', `The message is not held: it is ${send.status}.`, { reason: 'not_held' })
       }
-      if (decision === 'resend') outcomes.resendAsked(messageId, clock())
+      if (decision === 'resend') outcomes.resendAsked(messageId, steady())
       else outcomes.settled(messageId, decision)
     })
     session.dispatcher.recheck()
@@ -174,8 +189,8 @@ export class Sessions implements Service {
 
   /** One round: fails what waited too long. */
   async failExpired(): Promise<void> {
-    const { journal, sends, outcomes, clock } = this.world
-    const due = sends.expired(clock(), EXPIRY_BATCH)
+    const { journal, sends, outcomes, steady } = this.world
+    const due = sends.expired(steady(), EXPIRY_BATCH)
     if (due.length === 0) return
     await journal.write(() => {
       for (const { id } of due) if (sends.find(id)?.state === 'queued') outcomes.fail(id, 'expired')
@@ -270,4 +285,9 @@ export class Sessions implements Service {
 function isAlready(send: Send, decision: Decision): boolean {
   if (decision === 'resend') return send.resendAsked && send.state !== 'done'
   return send.state === 'done' && (decision === 'failed') === (send.status === 'failed')
+}
+
+function refuseTooMany({ length }: readonly unknown[]): void {
+  if (length <= MOST_PER_HAND_OVER) return
+  throw new AppError('invalid', `At most ${MOST_PER_HAND_OVER} messages at a time.`, { reason: 'too_many_messages' })
 }

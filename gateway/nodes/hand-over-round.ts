@@ -1,0 +1,149 @@
+/** One hand-over: what sessions of one node have waiting is read, offered, taken on by the node, and marked as taken. */
+import type { MessageId, NodeId, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import { outgoingToProto } from '../../proto/mapping.js'
+import type { Clock } from '../../runtime/clock.js'
+import { faultPoint } from '../../runtime/fault-point.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Database } from '../db/database.js'
+import { contentForNode, type MediaId, type Message, storedMediaOf } from '../messages/message.js'
+import type { MessageRepository } from '../messages/message-repository.js'
+import type { Session } from '../sessions/session.js'
+import type { LiveNode } from './node-links.js'
+
+export const MOST_MESSAGES = 200
+/** Half of what a gRPC message may hold. */
+const MOST_BYTES = 2 * 2 ** 20
+
+export interface HandOverRoundOptions {
+  db: Database
+  messages: MessageRepository
+  sessions: {
+    /** Deleted ones too. */
+    findAll: (ids: readonly SessionId[]) => Promise<Session[]>
+    /** Makes a session that its node has forgotten known to it again. */
+    startAgain: (session: Session) => Promise<void>
+  }
+  media: { giveToNode: (node: LiveNode, ids: readonly MediaId[]) => Promise<void> }
+  liveNode: (nodeId: NodeId) => LiveNode | undefined
+  clock: Clock
+  /** For what is due, however the wall clock is set. */
+  time: Clock
+  log: Logger
+}
+
+/** What is left to do. */
+interface Rest {
+  /** Sessions that may have more waiting. */
+  more: SessionId[]
+  /** Sessions that `handOverSlowly` is for. */
+  slow: SessionId[]
+}
+
+const nothing: Rest = { more: [], slow: [] }
+
+export class HandOverRound {
+  constructor(private readonly options: HandOverRoundOptions) {}
+
+  /** The oldest of each of these sessions, in one call. Throws when the node took nothing on. */
+  async handOver(nodeId: NodeId, ids: readonly SessionId[]): Promise<Rest> {
+    const limit = Math.max(1, Math.floor(MOST_MESSAGES / ids.length))
+    const { node, sessions, waiting } = await this.look(nodeId, ids, limit)
+    if (!node || waiting.length === 0) return nothing
+    const slow = new Set(waiting.filter(({ content }) => storedMediaOf(content)?.id).map(({ sessionId }) => sessionId))
+    const quick = waiting.filter(({ sessionId }) => !slow.has(sessionId))
+    const batch = withinBytes(quick, MOST_BYTES)
+    for (const id of await this.give(node, batch)) slow.add(id)
+
+    const left = new Set(quick.slice(batch.length).map(({ sessionId }) => sessionId))
+    const counts = new Map<SessionId, number>()
+    for (const { sessionId } of quick) counts.set(sessionId, (counts.get(sessionId) ?? 0) + 1)
+    const more = [...sessions.keys()].filter((id) => !slow.has(id) && (left.has(id) || counts.get(id) === limit))
+    return { more, slow: [...slow] }
+  }
+
+  /** All of one session: its files are brought to the node first, and if the node has forgotten it, it is started again. */
+  async handOverSlowly(nodeId: NodeId, id: SessionId): Promise<void> {
+    const { node, sessions, waiting } = await this.look(nodeId, [id], MOST_MESSAGES)
+    const session = sessions.get(id)
+    if (!node || !session || waiting.length === 0) return
+    const batch = withinBytes(waiting, MOST_BYTES)
+    const files = batch.flatMap(({ content }) => storedMediaOf(content)?.id ?? [])
+    // From here on the node may have them, and only it says what becomes of them.
+    await this.markOffered(batch)
+    if (files.length > 0) await this.options.media.giveToNode(node, files)
+    if ((await this.give(node, batch)).length === 0) return
+    this.options.log.warn({ session: id, node: nodeId }, 'hand_over.session_unknown')
+    await this.options.sessions.startAgain(session)
+    if ((await this.give(node, batch)).length > 0) throw new Error('The node does not know the session')
+  }
+
+  /** What may be handed over now. */
+  private async look(nodeId: NodeId, ids: readonly SessionId[], limit: number) {
+    const { messages, sessions, liveNode } = this.options
+    const [waiting, found] = await Promise.all([messages.awaitingOf(ids, limit), sessions.findAll(ids)])
+    const here = found.filter(
+      (session) => session.nodeId === nodeId && session.wanted !== 'deleted' && wasLinked(session),
+    )
+    const known = new Map(here.map((session) => [session.id, session]))
+    return { node: liveNode(nodeId), sessions: known, waiting: waiting.filter((each) => known.has(each.sessionId)) }
+  }
+
+  /** Answers whose messages the node refused because it does not know their session. */
+  private async give(node: LiveNode, batch: readonly Message[]): Promise<SessionId[]> {
+    if (batch.length === 0) return []
+    const { db, messages, clock } = this.options
+    await this.markOffered(batch)
+    const outgoing = batch.map((message) => ({
+      ...outgoingToProto(toOutgoing(message, this.options.time())),
+      sessionId: message.sessionId,
+    }))
+    const { results } = await node.client.call('SendMessages', { messages: outgoing })
+    faultPoint('hand_over.answered')
+    const taken = results.filter(({ errorCode }) => errorCode === '').map(({ messageId }) => messageId as MessageId)
+    if (taken.length > 0) await db.write((tx) => messages.markTaken(tx, taken, node.epoch, clock()))
+    const refused = results.filter(({ errorCode }) => errorCode !== '' && errorCode !== 'not_found')
+    if (refused[0]) throw new Error(`The node did not take a message on: ${refused[0].errorCode} ${refused[0].error}`)
+    const forgotten = new Set(results.filter(({ errorCode }) => errorCode !== '').map(({ messageId }) => messageId))
+    return [...new Set(batch.flatMap(({ id, sessionId }) => (forgotten.has(id) ? sessionId : [])))]
+  }
+
+  /** Accepted while the node was away: from here on it may have them. */
+  private async markOffered(batch: readonly Message[]): Promise<void> {
+    const first = batch.filter(({ offered }) => !offered).map(({ id }) => id)
+    if (first.length > 0) await this.options.db.write((tx) => this.options.messages.markOffered(tx, first))
+  }
+}
+
+function toOutgoing(message: Message, now: number): OutgoingMessage {
+  const { id, waMessageId, chatId, content, replyToWaId, mentions, origin, onUnknown, expiresAt } = message
+  return {
+    id,
+    waMessageId,
+    to: message.toId ?? chatId,
+    content: contentForNode(content),
+    ...(replyToWaId ? { replyTo: replyToWaId } : {}),
+    mentions,
+    // At least a moment: the node is the one to say that it expired, because it may have it already.
+    expiresInMs: Math.max(1, (expiresAt ?? now) - now),
+    origin,
+    onUnknown,
+    ...(message.status === 'unknown' ? { lookFirst: true } : {}),
+  }
+}
+
+/**
+ * Since it is on its node. A node that never had the number linked could not tell that it is another one now, and would
+ * send from it what was meant for the one before.
+ */
+export function wasLinked({ connectedAt }: Session): boolean {
+  return connectedAt !== null
+}
+
+/** As many of the oldest as fit, and one in any case. */
+function withinBytes(messages: readonly Message[], most: number): Message[] {
+  let bytes = 0
+  const fitting = messages.findIndex(
+    ({ content }) => (bytes += 512 + Buffer.byteLength(JSON.stringify(content))) > most,
+  )
+  return fitting < 0 ? [...messages] : messages.slice(0, Math.max(1, fitting))
+}
