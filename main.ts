@@ -10,6 +10,7 @@ import { inOrder, main, run, type Service } from './runtime/lifecycle.js'
 import { createLog } from './runtime/log.js'
 import { processMetrics } from './runtime/metrics.js'
 import { createMetricsServer } from './runtime/metrics-server.js'
+import { steadyClock } from './runtime/steady-clock.js'
 import { loadEnvFile, SettingsError } from './runtime/settings.js'
 import { readSessionNodeConfig } from './session-node/config.js'
 import { createSessionNode } from './session-node/session-node.js'
@@ -46,6 +47,7 @@ function createWhole({ gateway: gatewayConfig, node: nodeConfig, bot: botConfig 
   const node = createSessionNode(nodeConfig, {
     log: log.child({ part: 'session-node' }),
     clock: systemClock,
+    steady: steadyClock(),
     ...(own ? { metrics } : {}),
   })
   const nodes = () => (own ? [node.address()] : gatewayConfig.nodes)

@@ -2,6 +2,7 @@ import { Telegraf } from 'telegraf'
 import type { SessionId } from '../proto/contract.js'
 import { NodeDirectory } from '../proto/node-directory.js'
 import { type Clock, systemClock } from '../runtime/clock.js'
+import { steadyClock } from '../runtime/steady-clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import { Alerts, type AlertTiming } from './alerts/alerts.js'
@@ -57,11 +58,12 @@ const PRUNE_MS = 3_600_000
 /** The bot. It starts whether or not Telegram, gateway and nodes answer, and goes on when they do. */
 export function createBot(config: BotConfig, outside: BotOutside): Service {
   const { log, clock = systemClock, timing = {} } = outside
+  const steady = outside.clock ?? steadyClock()
   const { operators } = config
   const state = new BotState(config.dataDir)
   const directory = outside.directory ?? directoryOf(config, outside)
   const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)))
-  const live = new LiveSessions(directory, state, clock, log)
+  const live = new LiveSessions(directory, state, steady, log)
 
   // The slash keeps a path in TELEGRAM_API_ROOT.
   const apiRoot = `${config.apiRoot.replace(/\/$/, '')}/`
@@ -87,7 +89,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     ...(timing.countdownMs === undefined ? {} : { countdownMs: timing.countdownMs }),
   })
   const alerts = new Alerts({
-    ...{ operators, incidents: new Incidents(state), live, talk, clock, log },
+    ...{ operators, incidents: new Incidents(state), live, talk, clock: steady, log },
     isBeingLinked: (sessionId) => qrPhotos.isShown(sessionId),
     ...(timing.alerts ? { timing: timing.alerts } : {}),
   })

@@ -1,4 +1,5 @@
 import { systemClock } from '../runtime/clock.js'
+import { steadyClock } from '../runtime/steady-clock.js'
 import { inOrder, main, run } from '../runtime/lifecycle.js'
 import { createLog } from '../runtime/log.js'
 import { processMetrics } from '../runtime/metrics.js'
@@ -12,6 +13,6 @@ await main(async () => {
   log.info(config.shown, 'node.settings')
   const metrics = processMetrics()
   const told = createMetricsServer(config.metrics, metrics, log)
-  const node = createSessionNode(config, { log, clock: systemClock, metrics })
+  const node = createSessionNode(config, { log, clock: systemClock, steady: steadyClock(), metrics })
   await run(inOrder(told, node), log, { graceMs: 40_000 })
 })

@@ -32,6 +32,8 @@ import type { ClientOptions } from './whatsapp/whatsapp-client.js'
 export interface Outside {
   log: Logger
   clock: Clock
+  /** For deadlines and pauses, however the wall clock is set; `clock` unless given. */
+  steady?: Clock
   /** Where it counts; told by whoever made it. */
   metrics?: Metrics
   /** Sends without a gateway that lets it: for tests of a node alone. */
@@ -50,11 +52,11 @@ export interface SessionNode extends Service {
 const DEFAULT_EVENT_LOG_BYTES = 2 ** 30
 
 export function createSessionNode(config: SessionNodeConfig, outside: Outside): SessionNode {
-  const { log, clock, makeClient, sendsAlone, metrics = new Metrics() } = outside
+  const { log, clock, steady = clock, makeClient, sendsAlone, metrics = new Metrics() } = outside
   const timing = { ...defaultTiming, ...config.timing }
   const journal = new Journal({ dataDir: config.dataDir, nodeId: config.nodeId })
   const events = new EventLog(journal, clock)
-  const sends = new Sends(journal, clock)
+  const sends = new Sends(journal, clock, steady)
   const outcomes = new Outcomes(sends, events)
   const media = new MediaFiles(config.dataDir, journal, clock, log)
   const profiles = new Profiles(config.dataDir, log)
@@ -62,7 +64,7 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
   const qrChanged = new Pulse()
   const permit = new SendingPermit(clock, sendsAlone)
   const world = {
-    ...{ journal, events, sends, outcomes, media, profiles, permit, qrChanged, timing, clock, log },
+    ...{ journal, events, sends, outcomes, media, profiles, permit, qrChanged, timing, clock, steady, log },
     rows: new SessionRows(journal),
     hold: { reason: undefined },
     gate: new LaunchGate(timing.launchesAtOnce, timing.launchGapMs),

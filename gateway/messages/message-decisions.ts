@@ -21,6 +21,7 @@ export interface MessageDecisionsOptions {
   findSession: (id: SessionId) => Promise<Session | null>
   wake: (session: Session) => void
   clock: Clock
+  time: Clock
 }
 
 const reasonOf: Record<Decision, Reason> = {
@@ -64,7 +65,7 @@ export class MessageDecisions {
 
   /** Says so in the row at once; the node's own event of it is then no news. */
   private change(message: Message, decision: Decision, byNode: boolean): Promise<Message | undefined> {
-    const { db, repository, events, clock } = this.options
+    const { db, repository, events, clock, time } = this.options
     return db.write(async (tx) => {
       await repository.lock(tx, [message.id])
       const [newest] = await repository.byIds(tx, [message.id])
@@ -75,7 +76,7 @@ export class MessageDecisions {
       if (decision === 'resend' && !byNode) {
         // Handed over once more, to be looked for and then sent, with as much time as it had at first.
         after.awaiting = true
-        after.expiresAt = at + ((newest.expiresAt ?? newest.createdAt) - newest.createdAt)
+        after.expiresAt = time() + ((newest.expiresAt ?? newest.createdAt) - newest.createdAt)
       }
       const { id: messageId, tenantId, status, reason } = after
       await repository.change(tx, [{ before: newest, after }])

@@ -12,6 +12,7 @@ import { parseRecipient, phoneDigits } from '../../proto/recipient.js'
 
 export interface DraftContext {
   clock: Clock
+  time: Clock
   findMessage: (tenantId: TenantId, id: MessageId) => Promise<Message | null>
   /** Fetches and checks a file, and keeps it. */
   keepMedia: (session: Session, kind: MediaType, source: MediaSource) => Promise<StoredMedia>
@@ -50,7 +51,7 @@ export async function draftMessage(session: Session, request: MessageRequest, co
     awaiting: true,
     offered: false,
     createdAt,
-    expiresAt: createdAt + request.expiresInSeconds * 1_000,
+    expiresAt: context.time() + request.expiresInSeconds * 1_000,
   }
 }
 

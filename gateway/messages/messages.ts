@@ -41,6 +41,7 @@ export interface MessagesOptions {
   /** A message was taken on. For the metrics. */
   onAccepted: () => void
   clock: Clock
+  time: Clock
 }
 
 /** Who asks: a tenant, by one of its keys. */
@@ -126,9 +127,9 @@ export class Messages {
     if (!takesMessages(session.status)) {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
     }
-    const { keepMedia, clock } = this.options
+    const { keepMedia, clock, time } = this.options
     const findMessage = (owner: TenantId, id: MessageId) => this.options.repository.find(owner, id)
-    const message = await draftMessage(session, request, { clock, findMessage, keepMedia })
+    const message = await draftMessage(session, request, { clock, time, findMessage, keepMedia })
     // With the node in reach it may have the message a moment after the commit.
     message.offered = this.options.handOver.isLive(session.nodeId)
     return message

@@ -32,6 +32,8 @@ export interface SessionsOptions {
   /** Called in the transaction that deletes a session, for what hangs on it. */
   onDeleted: (tx: Tx, session: Session) => Promise<void>
   clock: Clock
+  /** For how long a node is silent. */
+  time: Clock
   log: Logger
 }
 
@@ -49,7 +51,7 @@ export class Sessions {
   private readonly builtAt: number
 
   constructor(private readonly options: SessionsOptions) {
-    this.builtAt = options.clock()
+    this.builtAt = options.time()
   }
 
   /**
@@ -223,8 +225,8 @@ export class Sessions {
   }
 
   isSilent(nodeId: NodeId): boolean {
-    const { presence, clock } = this.options
-    return clock() - (presence.lastHeardAt(nodeId) ?? this.builtAt) > SILENCE_MS
+    const { presence, time } = this.options
+    return time() - (presence.lastHeardAt(nodeId) ?? this.builtAt) > SILENCE_MS
   }
 
   shown(session: Session): ShownSession {

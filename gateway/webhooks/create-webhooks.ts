@@ -51,6 +51,8 @@ export interface CreateWebhooksOptions {
   keyed: KeyedRequests
   metrics: Metrics
   clock: Clock
+  /** For what is due, however the wall clock is set. */
+  time: Clock
   random?: () => number
   log: Logger
 }
@@ -65,7 +67,7 @@ export interface WebhookParts extends Service {
 const MOST_AT_ONCE = 512
 
 export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
-  const { db, secrets, settings, sessions, keys, keyed, metrics, clock, log } = options
+  const { db, secrets, settings, sessions, keys, keyed, metrics, clock, time, log } = options
   const { schedule, retention } = settings
   const repository = new WebhookRepository(db, () => secrets.key('webhook-secrets'))
   const deliveries = new DeliveryRepository(db)
@@ -79,16 +81,16 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
     byIds: (ids) => options.events().byIds(ids),
     present: (events) => options.presenter.all(events),
     pendingMedia: options.pendingMedia,
-    clock,
+    clock: time,
   })
   const deliverer = new Deliverer({
-    ...{ db, webhooks: repository, deliveries, recorder, bodies, sender, schedule, clock, log },
+    ...{ db, webhooks: repository, deliveries, recorder, bodies, sender, schedule, clock: time, log },
     sockets: new Sockets(MOST_AT_ONCE),
-    onAttempt: deliveryMetrics({ metrics, deliveries, clock }),
+    onAttempt: deliveryMetrics({ metrics, deliveries, clock: time }),
     random: options.random ?? Math.random,
   })
   const planner = new DeliveryPlanner({
-    ...{ db, webhooks: repository, deliveries, schedule, clock },
+    ...{ db, webhooks: repository, deliveries, schedule, clock: time },
     onPlanned: (ids) => deliverer.wake(ids),
   })
   const webhooks = new Webhooks({

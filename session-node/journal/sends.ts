@@ -52,6 +52,7 @@ export class Sends {
   constructor(
     private readonly journal: Journal,
     private readonly clock: Clock,
+    private readonly steady: Clock = clock,
   ) {}
 
   /** Takes a message on. `known`: it was taken before. `cancelled`: its cancellation came first. */
@@ -68,7 +69,7 @@ export class Sends {
       message.to,
       JSON.stringify(message),
       ...(message.lookFirst ? ['unknown', 'unknown', 1] : ['queued', 'pending', 0]),
-      now + message.expiresInMs,
+      this.steady() + message.expiresInMs,
       now,
     )
     if (changes === 0) {

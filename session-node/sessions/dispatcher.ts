@@ -31,6 +31,8 @@ export interface DispatcherOptions {
   maySend: () => boolean
   timing: Timing
   clock: Clock
+  /** For deadlines. */
+  steady: Clock
   log: Logger
 }
 
@@ -48,8 +50,8 @@ export class Dispatcher {
   private capTold: MessageId | undefined
 
   constructor(private readonly options: DispatcherOptions) {
-    const { session, pacing, sends, clock } = options
-    this.numbers = new Numbers(clock)
+    const { session, pacing, sends, clock, steady } = options
+    this.numbers = new Numbers(steady)
     this.pace = new Pace(session, pacing, sends, clock)
     this.wait = new SendingWait(options)
     this.reconciler = new Reconciler({ ...options, numbers: this.numbers, awaitAck: (id, ms) => this.awaitAck(id, ms) })
@@ -173,8 +175,8 @@ export class Dispatcher {
 
   /** The chat to send to; undefined when the message is over: expired, or its number is not on WhatsApp. */
   private async address(client: WhatsAppClient, send: OpenSend): Promise<string | undefined> {
-    const { journal, outcomes, sends, clock } = this.options
-    const expired = send.expiresAt <= clock()
+    const { journal, outcomes, sends, steady } = this.options
+    const expired = send.expiresAt <= steady()
     const to = expired ? undefined : await this.numbers.chatOf(client, send.message.to)
     if (to === undefined) {
       const reason = expired ? 'expired' : 'not_on_whatsapp'

@@ -39,5 +39,7 @@ export interface SessionWorld {
   onRestart: (reason: Reason) => void
   timing: Timing
   clock: Clock
+  /** For deadlines and pauses. */
+  steady: Clock
   log: Logger
 }

@@ -33,7 +33,7 @@ export class Supervisor {
   private closed = false
 
   constructor(private readonly options: SupervisorOptions) {
-    this.restarts = new Restarts(options.world.timing, options.world.clock)
+    this.restarts = new Restarts(options.world.timing, options.world.steady)
   }
 
   /** The client that is alive. */
