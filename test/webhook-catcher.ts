@@ -172,9 +172,10 @@ export const bad = {
   floods: (bytes: number) => async (response: ServerResponse) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': String(bytes) })
     const piece = Buffer.alloc(64 * 1_024, 'x')
+    const closed = once(response, 'close')
     for (let left = bytes; left > 0 && !response.destroyed; left -= piece.length) {
       if (response.write(left < piece.length ? piece.subarray(0, left) : piece)) continue
-      await Promise.race([once(response, 'drain'), once(response, 'close')])
+      await Promise.race([new Promise((resolve) => response.once('drain', resolve)), closed])
     }
     response.end()
   },

@@ -10,6 +10,7 @@ import net from 'node:net'
 const PUBLIC = '93.184.216.34'
 /** What a name means; the second of two lists is for the second look-up, and so in turn. */
 const names = {
+  localhost: [['::1', '127.0.0.1']],
   'public.test': [[PUBLIC]],
   'loopback.test': [['127.0.0.1']],
   '127.0.0.1.nip.test': [['127.0.0.1']],
@@ -26,7 +27,7 @@ const trueLookup = dns.lookup
 
 dns.lookup = (name, options, done) => {
   const key = name.toLowerCase().replace(/\.$/, '')
-  if (net.isIP(name) || key === 'localhost') return trueLookup(name, options, done)
+  if (net.isIP(name)) return trueLookup(name, options, done)
   const lists = names[key]
   if (!lists) {
     const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND', hostname: name })
