@@ -58,11 +58,13 @@ async function weather(rig: Rig, server: DatabaseServer | undefined, random: () 
   const kills: Record<string, number> = {}
   const end = Date.now() + 500_000
   const strike = async (name: string, work: () => Promise<unknown>) => {
-    for (let kill = 0; kill < KILLS && Date.now() < end; kill++) {
+    while ((kills[name] ?? 0) < KILLS && Date.now() < end) {
       await sleep(200 + random() * 1_500)
-      await somethingIsSent(rig, 8_000)
+      const inFlight = await somethingIsSent(rig, 8_000)
+      // Any moment of the sending, not the first one after a start: a message that is hit there three times is held.
+      await sleep(random() * 300)
       await work()
-      kills[name] = (kills[name] ?? 0) + 1
+      if (inFlight) kills[name] = (kills[name] ?? 0) + 1
     }
   }
   const again = (name: string) => async () => {
@@ -89,19 +91,38 @@ async function weather(rig: Rig, server: DatabaseServer | undefined, random: () 
   while (rig.ledger.accepted.size < MESSAGES && Date.now() < end) await sleep(50)
   stopping.abort()
   await Promise.all(loads)
-  await rig.settled(180_000)
+  const settling = new AbortController()
+  const deciding = decideHeld(rig, settling.signal)
+  await rig.settled(180_000).finally(() => settling.abort())
+  const held = await deciding
   const stored = await rig.database.outgoing()
   const wire = await rig.wire()
   expect(new Set(wire.map(({ waMessageId }) => waMessageId)).size).toBe(stored.length)
   expect(wire.length).toBe(stored.length)
   const looked = rig.lines().filter(({ msg }) => msg === 'message.reconciled').length
   const struck = Object.entries(kills).map(([name, count]) => `${count} x ${name}`)
-  return `${rig.ledger.accepted.size} accepted, ${stored.length} stored, ${wire.length} lines, 0 lost, 0 twice, ${looked} looked for (${struck.join(', ')})`
+  return `${rig.ledger.accepted.size} accepted, ${stored.length} stored, ${wire.length} lines, 0 lost, 0 twice, ${looked} looked for, ${held} held (${struck.join(', ')})`
+}
+
+/** What an operator does about messages that were at stake three times; answers with how many there were. */
+async function decideHeld(rig: Rig, signal: AbortSignal): Promise<number> {
+  const decided = new Set<string>()
+  while (!signal.aborted) {
+    const { body } = await rig.rest().get('/messages?status=unknown&limit=100')
+    for (const { id, nextAction } of body.data as { id: string; nextAction?: string }[]) {
+      if (nextAction !== 'decide' || decided.has(id)) continue
+      const { status } = await rig.rest().post(`/messages/${id}/resend`, {})
+      if (status === 200) decided.add(id)
+    }
+    await sleep(1_000, signal)
+  }
+  return decided.size
 }
 
 /** So that the kill meets messages on their way: their acks come later. */
-async function somethingIsSent(rig: Rig, mostMs: number): Promise<void> {
+async function somethingIsSent(rig: Rig, mostMs: number): Promise<boolean> {
   const before = rig.wireBytes()
   const end = Date.now() + mostMs
   while (rig.wireBytes() === before && Date.now() < end) await sleep(5)
+  return rig.wireBytes() !== before
 }
