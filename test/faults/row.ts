@@ -1,4 +1,5 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inject, it } from 'vitest'
 import { checkInvariants } from './invariants.js'
 import { Rig, type RigOptions } from './rig.js'
@@ -6,6 +7,9 @@ import { Rig, type RigOptions } from './rig.js'
 /** `npm run test:faults`: all rows at their full length. Otherwise the quick ones, shortened. */
 export const full = process.env['FAULTS'] !== undefined
 export const storm = process.env['FAULTS'] === 'storm'
+
+/** The folder that the logs of each row are kept in, for looking at a row that failed. */
+const keptLogs = process.env['FAULT_LOGS']
 
 export interface Row {
   /** A Switchboard for this row; its invariants are checked when the row is through. */
@@ -47,6 +51,7 @@ export function row(
         const seconds = ((performance.now() - began) / 1_000).toFixed(1)
         appendFileSync(inject('faultReport'), `${id.padEnd(5)} ${title}: ${observed} (${seconds} s)\n`)
       } finally {
+        if (keptLogs) for (const rig of rigs) writeFileSync(join(keptLogs, `${id}-${Date.now()}.log`), rig.output())
         for (const rig of rigs) await rig.destroy()
         for (const work of undo.reverse()) await work()
       }
