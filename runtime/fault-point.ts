@@ -16,6 +16,8 @@ export type FaultPoint =
   | 'hand_over.answered'
   /** Gateway: events are written, and their transaction is still open. */
   | 'events.written'
+  /** Gateway: a receiver has accepted an event, and the delivery does not say so yet. */
+  | 'delivery.answered'
   /** Gateway: a table is made, and its migration is not recorded yet. */
   | 'migration.unrecorded'
   /** Node: the journal says that the message is on its way, and the page has not been touched. */

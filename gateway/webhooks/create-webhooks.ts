@@ -69,8 +69,9 @@ const MOST_AT_ONCE = 512
 export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
   const { db, secrets, settings, sessions, keys, keyed, metrics, clock, time, log } = options
   const { schedule, retention } = settings
-  const repository = new WebhookRepository(db, () => secrets.key('webhook-secrets'))
-  const deliveries = new DeliveryRepository(db)
+  const key = () => secrets.key('webhook-secrets')
+  const repository = new WebhookRepository(db, key)
+  const deliveries = new DeliveryRepository(db, key)
   const client = createGuardedClient({ allowCidrs: settings.allowCidrs, connections: MOST_AT_ONCE })
   const sender = new WebhookSender({ client, userAgent: `Switchboard/${version}`, clock })
   const recorder = new DeliveryRecorder({

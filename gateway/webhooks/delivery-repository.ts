@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm'
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import type { Database } from '../db/database.js'
 import { change, inList, insertRows, selectRows } from '../db/rows.js'
+import { seal, unseal } from '../tenants/sealing.js'
 import type { Attempt, Delivery, DeliveryId, DeliveryStatus } from './delivery.js'
 import { attemptTable, deliveryTable } from './delivery-table.js'
 import type { WebhookId } from './webhook.js'
@@ -15,7 +16,11 @@ export interface Failed {
 }
 
 export class DeliveryRepository {
-  constructor(private readonly db: Database) {}
+  /** Receivers may answer with what they were sent: answers are encrypted, by a key that is there after the start. */
+  constructor(
+    private readonly db: Database,
+    private readonly key: () => Buffer,
+  ) {}
 
   private read(condition: string, values: readonly unknown[]): Promise<Delivery[]> {
     return this.db.read((reader) => selectRows(reader, deliveryTable, condition, values))
@@ -26,7 +31,12 @@ export class DeliveryRepository {
   }
 
   async addAttempts(tx: EntityManager, attempts: readonly Attempt[]): Promise<void> {
-    if (attempts.length > 0) await insertRows(tx, attemptTable, attempts)
+    if (attempts.length === 0) return
+    const sealed = attempts.map(({ answer, ...attempt }) => ({
+      ...attempt,
+      answer: answer === null ? null : seal(answer, attempt.id, this.key()),
+    }))
+    await insertRows(tx, attemptTable, sealed)
   }
 
   async find(tenantId: TenantId, id: DeliveryId): Promise<Delivery | null> {
@@ -51,9 +61,13 @@ export class DeliveryRepository {
   /** In the order they were made. */
   async attemptsOf(ids: readonly DeliveryId[]): Promise<Attempt[]> {
     if (ids.length === 0) return []
-    return this.db.read((reader) =>
+    const rows = await this.db.read((reader) =>
       selectRows(reader, attemptTable, `WHERE delivery_id IN ${inList(ids)} ORDER BY at, id`, ids),
     )
+    return rows.map(({ answer, ...attempt }) => ({
+      ...attempt,
+      answer: answer === null ? null : (unseal(answer, attempt.id, this.key()) as string),
+    }))
   }
 
   // ---- what is due ----

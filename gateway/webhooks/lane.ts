@@ -1,6 +1,7 @@
 /** Delivers to one webhook: so many at once as it takes, none while it rests. A receiver that hangs delays no other one. */
 import { toAppError } from '../../runtime/app-error.js'
 import { type Clock, sleep } from '../../runtime/clock.js'
+import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Delivery, Outcome } from './delivery.js'
 import { isGone, succeeded } from './delivery.js'
@@ -189,6 +190,7 @@ export class Lane {
       this.inFlight -= 1
     }
     if (!outcome) return this.back(line, delivery)
+    faultPoint('delivery.answered')
     // The slot is free; what is known of it is written down meanwhile.
     const verdict = this.judge(delivery, outcome)
     void this.pump()
