@@ -38,7 +38,7 @@ row(
 
     await rig.simulator?.whatsapp.fault({ op: 'page', mode: 'throw', count: DEATHS })
     await rig.rest().post('/sessions/broken/restart')
-    await until('it has died so often', () => deaths(rig, broken).length === DEATHS, { timeoutMs: 240_000 })
+    await until('it has died so often', () => deaths(rig, broken).length === DEATHS, { timeoutMs: 450_000 })
     await rig.sessionIs('broken', 'connected', 60_000)
     stopping.abort()
     await loading
@@ -65,7 +65,7 @@ row(
     expect(await qrsTold(rig)).toBe(qrs)
     return `waits of ${waits.join(', ')} s; breaker open from the 5th; alerts at ${alerts.join(', ')}; connected once the page loads again; the other session sent ${sent - 1} meanwhile without a restart`
   },
-  { timeoutMs: 400_000 },
+  { timeoutMs: 700_000 },
 )
 
 const deaths = (rig: Rig, id: string) =>

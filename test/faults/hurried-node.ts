@@ -5,6 +5,7 @@ import type { Timing } from '../../session-node/sessions/timing.js'
 import type { Timing as BrowserTiming } from '../../session-node/whatsapp/wwebjs/timing.js'
 import { createWwebjsClient } from '../../session-node/whatsapp/wwebjs/wwebjs-client.js'
 import { systemClock } from '../../runtime/clock.js'
+import { steadyClock } from '../../runtime/steady-clock.js'
 import { main, run } from '../../runtime/lifecycle.js'
 import { createLog } from '../../runtime/log.js'
 
@@ -22,6 +23,7 @@ await main(async () => {
     {
       log,
       clock: systemClock,
+      steady: steadyClock(),
       makeClient: (options, usual) =>
         options.engine === 'wwebjs' ? createWwebjsClient(options, config.browser, browser) : usual(options),
     },
