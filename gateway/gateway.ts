@@ -92,6 +92,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
+    apiKeys: keys,
     ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,

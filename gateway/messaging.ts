@@ -6,10 +6,9 @@ import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import type { Metrics } from '../runtime/metrics.js'
 import type { Database, Tx } from './db/database.js'
+import { createEventStreams } from './events/create-event-streams.js'
 import { EventPresenter } from './events/event-presenter.js'
 import { EventRepository } from './events/event-repository.js'
-import { eventRoutes } from './events/event-routes.js'
-import { Events } from './events/events.js'
 import { SealedData } from './events/sealed-data.js'
 import type { Keyless } from './http/authenticate.js'
 import type { ApiRouter, OpenRouter } from './http/context.js'
@@ -48,6 +47,7 @@ import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
 import type { SessionEvents } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
+import type { ApiKeys } from './tenants/api-keys.js'
 import type { Secrets } from './tenants/secrets.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
@@ -55,6 +55,7 @@ export interface MessagingOptions {
   db: Database
   directory: NodeDirectory
   secrets: Secrets
+  apiKeys: ApiKeys
   sessionEvents: SessionEvents
   keys: IdempotencyKeys
   keyed: KeyedRequests
@@ -121,6 +122,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       numbers.stored(stored)
       news.relay(stored.messages)
       if (stored.hasFiles) copier.wake()
+      if (stored.events.length > 0) streams.wake()
     },
   })
   addNodeMetrics({ metrics, directory, presence: links, clock: time })
@@ -173,9 +175,10 @@ export function createMessaging(options: MessagingOptions): Messaging {
     mediaUrl: (id) => mediaLinks.url(id),
   })
   const oldEvents = new OldEvents(db)
-  const events = new Events({
-    ...{ presenter, sessions },
+  const streams = createEventStreams({
+    ...{ presenter, sessions, log },
     repository: eventRepository,
+    keys: options.apiKeys,
     trimmedTo: (tenantId) => oldEvents.trimmedTo(tenantId),
   })
   const webhooks = createWebhooks({
@@ -200,7 +203,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
 
   const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
   const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }
-  const parts = inOrder(files, client, webhooks, links, copier, handOver, waiting, retention)
+  const parts = inOrder(files, client, webhooks, links, copier, handOver, waiting, retention, streams)
   return {
     start: parts.start,
     stop: parts.stop,
@@ -208,14 +211,14 @@ export function createMessaging(options: MessagingOptions): Messaging {
     retention,
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
     open: [signedMediaRoutes({ media, links: mediaLinks })],
-    keyless: (ctx) => isSignedMedia(ctx),
+    keyless: (ctx) => isSignedMedia(ctx) || streams.keyless(ctx),
     routes: [
       // Before the others: `list` stands where a message's id could.
       shortMessageRoutes({ messages, views, keyed, media, files }),
       messageRoutes({ messages, views, keyed }),
       mediaRoutes({ media, files, keyed, keys }),
       decisionRoutes({ messages, decisions, views, keyed }),
-      eventRoutes(events),
+      ...streams.routes,
       webhooks.routes,
       nodeRoutes({ directory, presence: links, lostNodes }),
     ],

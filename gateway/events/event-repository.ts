@@ -3,6 +3,7 @@ import type { EventId, NodeId, SessionId, TenantId } from '../../proto/contract.
 import { takeNumbers } from '../db/counters.js'
 import type { Database, Tx } from '../db/database.js'
 import { inList, insertRows, selectRows } from '../db/rows.js'
+import { change, oneOf, query } from '../db/statements.js'
 import { type EventRow, eventTable } from './event-table.js'
 import type { EventType } from './catalogue/catalogue.js'
 import type { SealedData } from './sealed-data.js'
@@ -66,13 +67,15 @@ export class EventRepository {
     // Always in the same order, so that two transactions cannot wait for each other.
     const ids = [...counts.keys()].sort()
     const cases = ids.map(() => 'WHEN ? THEN ?').join(' ')
-    await tx.query(`UPDATE sessions SET sequence = sequence + CASE id ${cases} END WHERE id IN ${inList(ids)}`, [
+    await change(tx, `UPDATE sessions SET sequence = sequence + CASE id ${cases} END WHERE id IN ${inList(ids)}`, [
       ...ids.flatMap((id) => [id, counts.get(id)]),
       ...ids,
     ])
-    const rows: { id: SessionId; name: string; phone: string | null; sequence: number | string }[] = await tx.query(
-      `SELECT id, name, phone, sequence FROM sessions WHERE id IN ${inList(ids)}`,
-      ids,
+    const { sql, values } = oneOf(ids)
+    const rows = await query<{ id: SessionId; name: string; phone: string | null; sequence: number | string }>(
+      tx,
+      `SELECT id, name, phone, sequence FROM sessions WHERE id ${sql}`,
+      values,
     )
     return new Map(
       rows.map(({ id, name, phone, sequence }) => [
@@ -104,21 +107,17 @@ export class EventRepository {
     return ids.length === 0 ? Promise.resolve([]) : this.select(`WHERE id IN ${inList(ids)}`, ids)
   }
 
-  /** Where the order of all events stands: its newest place, and up to which place events were removed. */
-  async bounds(): Promise<{ newest: number; trimmed: number }> {
-    const rows = await this.db.read((reader) =>
-      reader.query<{ name: string; value: number | string }[]>(
-        "SELECT name, value FROM counters WHERE name IN ('event_place', 'events_trimmed')",
-      ),
+  /** The newest place of all. */
+  async newestPlace(): Promise<number> {
+    const [row] = await this.db.read((reader) =>
+      reader.query<{ value: number | string }[]>("SELECT value FROM counters WHERE name = 'event_place'"),
     )
-    const value = (name: string) => Number(rows.find((row) => row.name === name)?.value ?? 0)
-    return { newest: value('event_place'), trimmed: value('events_trimmed') }
+    return Number(row?.value ?? 0)
   }
 
   /** The place after which every event stands that was stored at this time or later. */
   async placeBefore(time: Date): Promise<number> {
-    const { newest, trimmed } = await this.bounds()
-    let [low, high] = [trimmed, newest]
+    let [low, high] = [0, await this.newestPlace()]
     // Places follow the time at which events were stored: halving finds it without an index on times.
     while (low < high) {
       const middle = Math.ceil((low + high) / 2)
@@ -129,12 +128,6 @@ export class EventRepository {
       else high = middle - 1
     }
     return low
-  }
-
-  /** For retention: the oldest events go, and cursors before them have expired. */
-  async removeUpTo(tx: Tx, place: number): Promise<void> {
-    await tx.query('DELETE FROM events WHERE place <= ?', [place])
-    await tx.query("UPDATE counters SET value = ? WHERE name = 'events_trimmed' AND value < ?", [place, place])
   }
 
   private async select(condition: string, values: readonly unknown[]): Promise<StoredEvent[]> {

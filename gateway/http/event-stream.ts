@@ -1,15 +1,20 @@
-import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { ParameterizedContext } from 'koa'
+import { AppError } from '../../runtime/app-error.js'
 import type { OpenState } from './context.js'
 
 export interface StreamEvent {
-  event: string
+  /** Without a name and data: only tells the reader where to go on from. */
+  event?: string
   id?: string
-  data: unknown
+  data?: unknown
+  /** The data as JSON already. */
+  json?: string
 }
 
 const HEARTBEAT_MS = 15_000
+/** A reader that takes nothing for so long is let go: it can go on later from where it was. */
+const STUCK_MS = 30_000
 
 /**
  * Answers with server-sent events, at the reader's pace, until `events` ends, the reader goes, or the server stops; `events`
@@ -18,6 +23,7 @@ const HEARTBEAT_MS = 15_000
 export function sendEvents(
   ctx: ParameterizedContext<OpenState>,
   events: (signal: AbortSignal) => AsyncIterable<StreamEvent>,
+  { stuckMs = STUCK_MS }: { stuckMs?: number } = {},
 ): void {
   const gone = new AbortController()
   const body = new PassThrough()
@@ -31,21 +37,55 @@ export function sendEvents(
   ctx.body = body
   const { log, stopping } = ctx.state
   const signal = AbortSignal.any([gone.signal, stopping])
-  const heartbeat = setInterval(() => body.write(': still here\n\n'), HEARTBEAT_MS)
+  const heartbeat = setInterval(() => {
+    if (!body.writableNeedDrain) body.write(': still here\n\n')
+  }, HEARTBEAT_MS)
   const write = async () => {
     body.write('retry: 2000\n\n')
-    for await (const { event, id, data } of events(signal)) {
+    for await (const event of events(signal)) {
       if (signal.aborted) return
-      const text = `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-      if (!body.write(text)) await once(body, 'drain', { signal })
+      if (!body.write(textOf(event))) await drained(body, stuckMs, signal)
     }
   }
   write()
     .catch((err: unknown) => {
-      if (!signal.aborted) log.warn({ err }, 'http.stream_failed')
+      if (signal.aborted) return
+      const isStuck = err instanceof AppError && err.reason === 'reader_stuck'
+      if (isStuck) ctx.res.destroy()
+      log.warn(isStuck ? { stuckMs } : { err }, isStuck ? 'http.reader_stuck' : 'http.stream_failed')
     })
     .finally(() => {
       clearInterval(heartbeat)
       body.end()
     })
+}
+
+function textOf({ event, id, data, json }: StreamEvent): string {
+  const text = json ?? (data === undefined ? undefined : JSON.stringify(data))
+  return [
+    ...(id === undefined ? [] : [`id: ${id}\n`]),
+    ...(event === undefined ? [] : [`event: ${event}\n`]),
+    ...(text === undefined ? [] : [`data: ${text}\n`]),
+    '\n',
+  ].join('')
+}
+
+function drained(body: PassThrough, stuckMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (finish: () => void) => () => {
+      clearTimeout(timer)
+      body.removeListener('drain', onDrain)
+      signal.removeEventListener('abort', onDrain)
+      finish()
+    }
+    const onDrain = end(resolve)
+    const stuck = new AppError('timeout', 'The reader takes nothing.', { reason: 'reader_stuck' })
+    const timer = setTimeout(
+      end(() => reject(stuck)),
+      stuckMs,
+    )
+    body.once('drain', onDrain)
+    signal.addEventListener('abort', onDrain)
+    if (signal.aborted) onDrain()
+  })
 }

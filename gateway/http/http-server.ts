@@ -10,6 +10,7 @@ import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
 import { errorMiddleware } from './error-middleware.js'
 import type { EndedRequest } from './http-metrics.js'
 import { requestContext, securityHeaders } from './request-context.js'
+import { handleUpgrades } from './upgrades.js'
 
 export interface HttpServerOptions {
   host: string
@@ -70,6 +71,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     server = createServer({ connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
       void handle(request, response)
     })
+    handleUpgrades(server, (request, response) => void handle(request, response))
     server.headersTimeout = HEADERS_MS
     server.requestTimeout = REQUEST_MS
     server.keepAliveTimeout = KEEP_ALIVE_MS

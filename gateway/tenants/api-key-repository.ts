@@ -15,6 +15,12 @@ export class ApiKeyRepository {
     return this.db.read((reader) => reader.findOneBy(apiKeyTable, { id }))
   }
 
+  byIds(ids: readonly ApiKey['id'][]): Promise<ApiKey[]> {
+    return ids.length === 0
+      ? Promise.resolve([])
+      : this.db.read((reader) => reader.findBy(apiKeyTable, { id: In(ids) }))
+  }
+
   async add(tx: EntityManager, key: ApiKey): Promise<void> {
     await tx.insert(apiKeyTable, key)
   }

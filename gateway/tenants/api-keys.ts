@@ -108,6 +108,14 @@ export class ApiKeys implements Service {
     return key
   }
 
+  /** Those of these keys that are still good, as they are now: for what goes on for longer than a request. */
+  async stillGood(ids: readonly ApiKey['id'][]): Promise<Map<ApiKey['id'], ApiKey>> {
+    const now = this.options.clock()
+    const keys = await this.options.repository.byIds(ids)
+    const good = keys.filter(({ revokedAt, expiresAt }) => !revokedAt && (!expiresAt || expiresAt.getTime() > now))
+    return new Map(good.map((key) => [key.id, key]))
+  }
+
   /** Writes down which keys were used since the last round. */
   async touchUsed(): Promise<void> {
     if (this.used.size === 0) return
