@@ -205,25 +205,44 @@ row('F12', 'kill -9 of MariaDB three times under 200 requests a second, retried 
   return `${asked} keys, ${ledger.accepted.size} ids, ${stored.length} stored and sent once; answers: ${codes}, ${ledger.unanswered} without`
 })
 
-row('F22', '100 requests with one key at once, another body, and again after kill -9', async ({ rig: make }) => {
-  const rig = await make()
-  await rig.sandboxSession('one')
-  const headers = { 'idempotency-key': 'order-77' }
-  const message = rig.ledger.message()
-  const ask = (body: unknown) => rig.rest().post('/sessions/one/messages', body, headers)
-  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(message)))
-  const accepted = answers.filter(({ status }) => status === 202)
-  const ids = new Set(accepted.map(({ body }) => body.id as string))
-  expect(answers.every(({ status }) => status === 202 || status === 409)).toBe(true)
-  expect(ids.size).toBe(1)
-  const replayed = accepted.filter((answer) => answer.headers.get('idempotency-replayed') === 'true').length
-  expect(replayed).toBe(accepted.length - 1)
-  expect((await ask(rig.ledger.message())).status).toBe(422)
-  await rig.kill('gateway-1')
-  await rig.launch('gateway-1')
-  const again = await ask(message)
-  expect([again.status, ids.has(again.body.id)]).toEqual([202, true])
-  await rig.settled()
-  expect((await rig.wire()).length).toBe(1)
-  return `${accepted.length} x 202 with one id, ${replayed} of them replayed; another body 422; the same id after kill -9; 1 line`
-})
+row(
+  'F22',
+  '100 requests with one key at once, another body, again after kill -9, and after 72 hours',
+  async ({ rig: make }) => {
+    const rig = await make({ clocks: true })
+    await rig.sandboxSession('one')
+    const headers = { 'idempotency-key': 'order-77' }
+    const message = rig.ledger.message()
+    const ask = (body: unknown) => rig.rest().post('/sessions/one/messages', body, headers)
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(message)))
+    const accepted = answers.filter(({ status }) => status === 202)
+    const ids = new Set(accepted.map(({ body }) => body.id as string))
+    expect(answers.every(({ status }) => status === 202 || status === 409)).toBe(true)
+    expect(ids.size).toBe(1)
+    const replayed = accepted.filter((answer) => answer.headers.get('idempotency-replayed') === 'true').length
+    expect(replayed).toBe(accepted.length - 1)
+    expect((await ask(rig.ledger.message())).status).toBe(422)
+    await rig.kill('gateway-1')
+    await rig.launch('gateway-1')
+    const again = await ask(message)
+    expect([again.status, ids.has(again.body.id)]).toEqual([202, true])
+    await rig.settled()
+    expect((await rig.wire()).length).toBe(1)
+    // A gateway that starts that much later: one whose clock is set while it runs keeps its own count.
+    const hours72 = 72 * 3_600_000
+    const askLater = async (ms: number) => {
+      await rig.end('gateway-1')
+      await rig.shiftClock('gateway-1', ms)
+      await rig.launch('gateway-1')
+      return ask(message)
+    }
+    const before = await askLater(hours72 - 60_000)
+    expect([before.status, ids.has(before.body.id)]).toEqual([202, true])
+    const after = await askLater(hours72 + 1_000)
+    expect([after.status, ids.has(after.body.id)]).toEqual([202, false])
+    expect(after.headers.get('idempotency-replayed')).toBe(null)
+    await rig.settled()
+    expect((await rig.wire()).length).toBe(2)
+    return `${accepted.length} x 202 with one id, ${replayed} of them replayed; another body 422; the same id after kill -9 and before 72 h; a new one at 72 h + 1 s`
+  },
+)

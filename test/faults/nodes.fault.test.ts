@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
 import { emptyDatabase } from '../databases.js'
+import { driftOf, undoMigrations } from './older-schema.js'
 import { until } from '../until.js'
 import { row } from './row.js'
 
@@ -74,6 +75,46 @@ row(
       told.push(`${stopAt}: the other went on to ${rows.length} migrations`)
     }
     return told.join('; ')
+  },
+)
+
+row(
+  'F36',
+  'two gateways start on an older schema with rows in it at once, and one is killed within a migration',
+  async ({ rig: make }) => {
+    const { url } = await emptyDatabase({ name: 'MariaDB' })
+    const rig = await make({ databaseUrl: url })
+    await rig.sandboxSession('one')
+    await rig.ledger.load({ session: 'one', count: 20, rest: () => rig.rest() })
+    await rig.settled()
+    await rig.end('gateway-1')
+    const undone = await undoMigrations(url, 'LostNodes1790000000014')
+    const rows = async () => ({
+      messages: await rig.database.outgoing(),
+      history: await rig.database.rows('SELECT message_id, status FROM message_history ORDER BY message_id, status'),
+      events: await rig.database.rows(
+        'SELECT id, place, type, body FROM events WHERE node_id IS NOT NULL ORDER BY place',
+      ),
+    })
+    const before = await rows()
+    expect(before.messages.length).toBe(20)
+    rig.prepare('gateway-2')
+    rig.spawn('gateway-1', { FAULT_POINT: 'migration.unrecorded' })
+    await rig.atFaultPoint('gateway-1')
+    const waiting = rig.spawn('gateway-2')
+    await sleep(2_000)
+    expect(waiting.lines().some(({ msg }) => msg === 'database.migrated' || msg === 'http.listening')).toBe(false)
+    await rig.kill('gateway-1')
+    await waiting.logged('http.listening')
+    const went = waiting.lines().filter(({ msg }) => msg === 'database.migrated').length
+    await rig.launch('gateway-1')
+    const after = await rows()
+    expect({ ...after, events: after.events.slice(0, before.events.length) }).toEqual(before)
+    expect(await driftOf(url)).toEqual([])
+    await rig.learnUrl('gateway-2')
+    await rig.ledger.load({ session: 'one', count: 5, rest: () => rig.rest('gateway-2') })
+    await rig.settled()
+    return `${undone} migrations behind; the other did ${went} of them after the kill; no drift; ${before.messages.length} messages and ${before.events.length} events as they were`
   },
 )
 
