@@ -137,10 +137,12 @@ export class HookedRig {
     )
   }
 
-  /** The wall clock of the gateway, and with it that of the receiver. */
-  async shiftClock(aheadMs: number): Promise<void> {
-    this.aheadMs = aheadMs
-    await this.rig.shiftClock('gateway-1', aheadMs)
+  /** The gateway is down for so long, by the clocks of everybody. */
+  async laterBy(ms: number): Promise<void> {
+    await this.rig.end('gateway-1')
+    this.aheadMs += ms
+    await this.rig.shiftClock('gateway-1', this.aheadMs)
+    await this.rig.launch('gateway-1')
   }
 }
 
