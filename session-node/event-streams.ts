@@ -1,7 +1,7 @@
 import type { Cursor, NodeEvent, SessionId, WatchItem } from '../proto/contract.js'
 import type { SendingPermit as PermitAnswer } from '../proto/node-client.js'
 import { AppError } from '../runtime/app-error.js'
-import type { Clock } from '../runtime/clock.js'
+import { type Clock, sleep } from '../runtime/clock.js'
 import type { Logger } from '../runtime/log.js'
 import type { EventLog } from './journal/event-log.js'
 import type { Pulse } from './pulse.js'
@@ -10,6 +10,7 @@ import type { Sessions } from './sessions/sessions.js'
 
 /** The gateway stores a batch in one transaction. */
 const BATCH = 200
+const REST_MS = 5
 /** A follower with a lower fence is refused while a higher one is there, and this long after it went. */
 const FENCE_HOLD_MS = 30_000
 
@@ -143,6 +144,8 @@ export class EventStreams {
       if (batch.events.length > 0) {
         yield { kind: 'batch', events: batch.events }
         quietSince = performance.now()
+        // The first goes at once; what follows it closely goes together.
+        if (batch.events.length < BATCH) await sleep(REST_MS, over)
         continue
       }
       const quietMs = heartbeatMs - (performance.now() - quietSince)

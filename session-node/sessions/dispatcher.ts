@@ -20,6 +20,7 @@ const CHECK_RETRY_MS = 2_000
 /** The queue waits this long at most for messages of unknown outcome to be looked for first, so that order holds. */
 const RECONCILE_FIRST_MS = 30_000
 const CAP_LOOK_MS = 60_000
+const GIVEN_MS = 50
 
 export interface DispatcherOptions {
   session: SessionRef
@@ -45,6 +46,9 @@ export class Dispatcher {
   private readonly wait: SendingWait
   /** Given to the page and not acked yet; with a timer from when the page has it. */
   private readonly awaitingAck = new Map<MessageId, NodeJS.Timeout | undefined>()
+  /** In the page's hands, which is not written down yet: most are acked before it would be. */
+  private readonly given = new Set<MessageId>()
+  private noting: NodeJS.Timeout | undefined
   private attached: { client: WhatsAppClient; abort: AbortController } | undefined
   private running: Promise<void> = Promise.resolve()
   private capTold: MessageId | undefined
@@ -84,6 +88,7 @@ export class Dispatcher {
     this.detach()
     for (const timer of this.awaitingAck.values()) clearTimeout(timer)
     this.awaitingAck.clear()
+    clearTimeout(this.noting)
   }
 
   /** There may be something to do. */
@@ -98,6 +103,7 @@ export class Dispatcher {
 
   acked(id: MessageId): void {
     clearTimeout(this.awaitingAck.get(id))
+    this.given.delete(id)
     if (this.awaitingAck.delete(id)) this.wake()
   }
 
@@ -200,11 +206,11 @@ export class Dispatcher {
           return this.acked(id)
         }
         // The ack may have come before the outcome did.
-        if (this.awaitingAck.has(id)) this.awaitAck(id, timing.ackMs)
+        if (!this.awaitingAck.has(id)) return
+        this.awaitAck(id, timing.ackMs)
         // Not waited for: after a crash it is looked for either way.
-        journal
-          .writeEventually(() => sends.move(id, 'dispatching', 'dispatched'))
-          .catch((err: unknown) => this.options.log.error({ err, message: id }, 'dispatch.not_recorded'))
+        this.given.add(id)
+        this.noting ??= setTimeout(() => this.noteGiven(), GIVEN_MS)
         return
       case 'failed':
         await journal.record(() => isOpen() && outcomes.fail(id, result.reason, result.error))
@@ -216,20 +222,29 @@ export class Dispatcher {
     }
   }
 
-  private async outcomeOf(sending: Promise<SendOutcome>): Promise<SendOutcome> {
-    const late = new AbortController()
-    const overdue = sleep(this.options.timing.sendMs, late.signal).then((): SendOutcome => ({
-      outcome: 'unknown',
-      reason: 'no_answer',
-    }))
-    try {
-      return await Promise.race([sending, overdue])
-    } catch (err) {
-      this.options.log.error({ err }, 'send.threw')
-      return { outcome: 'unknown', reason: 'outcome_unknown' }
-    } finally {
-      late.abort()
-    }
+  private noteGiven() {
+    this.noting = undefined
+    const ids = [...this.given]
+    this.given.clear()
+    if (ids.length === 0) return
+    const { journal, sends, log } = this.options
+    journal
+      .writeEventually(() => ids.forEach((id) => sends.move(id, 'dispatching', 'dispatched')))
+      .catch((err: unknown) => log.error({ err, messages: ids }, 'dispatch.not_recorded'))
+  }
+
+  private outcomeOf(sending: Promise<SendOutcome>): Promise<SendOutcome> {
+    return new Promise((resolve) => {
+      const overdue = setTimeout(() => resolve({ outcome: 'unknown', reason: 'no_answer' }), this.options.timing.sendMs)
+      const known = (outcome: SendOutcome) => {
+        clearTimeout(overdue)
+        resolve(outcome)
+      }
+      sending.then(known, (err: unknown) => {
+        this.options.log.error({ err }, 'send.threw')
+        known({ outcome: 'unknown', reason: 'outcome_unknown' })
+      })
+    })
   }
 
   private awaitAck(id: MessageId, ms: number) {
@@ -245,7 +260,8 @@ export class Dispatcher {
     const { journal, sends, outcomes } = this.options
     await journal.record(() => {
       const send = sends.find(id)
-      if (send?.state === 'dispatched') outcomes.unknown(id, 'ack_timeout')
+      const isGiven = send?.state === 'dispatched' || (send?.state === 'dispatching' && this.given.has(id))
+      if (isGiven) outcomes.unknown(id, 'ack_timeout')
     })
     this.wake()
     this.recheck()

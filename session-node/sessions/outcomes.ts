@@ -86,7 +86,7 @@ export class Outcomes {
       if (send.status === 'pending' || send.status === 'unknown')
         this.fail(send.id, ack.reason ?? 'rejected_by_whatsapp')
     } else if (rank[ack.status] > rank[send.status]) {
-      this.tell(send.id, 'done', ack.status)
+      this.tellOf(send, 'done', ack.status)
     }
     return send.id
   }
@@ -114,7 +114,11 @@ export class Outcomes {
 
   private tell(id: MessageId, state: SendState, status: MessageStatus, reason?: Reason, error?: string) {
     const send = this.sends.find(id)
-    if (!send) return
+    if (send) this.tellOf(send, state, status, reason, error)
+  }
+
+  private tellOf(send: Send, state: SendState, status: MessageStatus, reason?: Reason, error?: string) {
+    const { id } = send
     this.sends.settle(id, state, status, reason)
     this.events.insert(
       { id: send.sessionId, tenantId: send.tenantId },

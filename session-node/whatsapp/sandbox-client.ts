@@ -1,6 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Content, mediaOf, type MessageStatus, type OutgoingMessage } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import { type InboxMessage, SandboxPhone } from './sandbox-phone.js'
@@ -38,14 +36,13 @@ export class SandboxClient implements WhatsAppClient {
   private lineUp = true
   private connectedAs: string | undefined
   private readonly pendingAcks: (() => void)[] = []
+  private readonly ackTimers = new Set<NodeJS.Timeout>()
 
   constructor(
     private readonly options: ClientOptions,
     private readonly wire: WireLog,
   ) {
     this.phone = new SandboxPhone(options.profileDir)
-    // Each message that waits for its ack listens.
-    setMaxListeners(0, this.stopping.signal)
   }
 
   async start(): Promise<void> {
@@ -60,6 +57,8 @@ export class SandboxClient implements WhatsAppClient {
     this.stopping.abort()
     clearTimeout(this.qrTimer)
     clearTimeout(this.lineTimer)
+    for (const timer of this.ackTimers) clearTimeout(timer)
+    this.ackTimers.clear()
     return Promise.resolve()
   }
 
@@ -212,20 +211,28 @@ export class SandboxClient implements WhatsAppClient {
   }
 
   /** WhatsApp took it: acks, and the echo when one was asked for. */
-  private async confirm({ waMessageId, to, content }: OutgoingMessage) {
+  private confirm({ waMessageId, to, content }: OutgoingMessage) {
     const { sandbox } = this.options
     const wait = sandbox?.ackDelayMs || DEFAULT_ACK_MS
-    try {
-      await delay(wait, undefined, { signal: this.stopping.signal })
+    this.after(wait, () => {
       this.ack(waMessageId, to, 'sent')
-      await delay(wait, undefined, { signal: this.stopping.signal })
-      this.ack(waMessageId, to, 'delivered')
-      if (sandbox?.reply === 'echo' && content.type !== 'reaction') {
-        await this.receive({ action: 'receive', from: to, content, replyTo: waMessageId })
-      }
-    } catch (err) {
-      if (!this.stopping.signal.aborted) this.died(err)
-    }
+      this.after(wait, () => {
+        this.ack(waMessageId, to, 'delivered')
+        if (sandbox?.reply !== 'echo' || content.type === 'reaction') return
+        const echo = { action: 'receive', from: to, content, replyTo: waMessageId } as const
+        this.receive(echo).catch((err: unknown) => this.died(err))
+      })
+    })
+  }
+
+  /** Unless it is stopped before. */
+  private after(ms: number, then: () => void) {
+    if (this.stopping.signal.aborted) return
+    const timer = setTimeout(() => {
+      this.ackTimers.delete(timer)
+      then()
+    }, ms)
+    this.ackTimers.add(timer)
   }
 
   private ack(waMessageId: string, chatId: string, status: MessageStatus) {
