@@ -50,7 +50,14 @@ export async function emptyMariadb(server: string): Promise<{ url: string; remov
 /** A migrated database of its own, with the tenant `default` in it. Stopping it removes it. */
 export async function openDatabase(target: TestTarget, options: Partial<DatabaseOptions> = {}): Promise<Database> {
   const { url, remove } = await emptyDatabase(target)
-  const db = new Database({ target: parseDatabaseUrl(url), tables, log: silentLog(), poolSize: 5, ...options })
+  const db = new Database({
+    target: parseDatabaseUrl(url),
+    tables,
+    log: silentLog(),
+    poolSize: 5,
+    findsNesting: true,
+    ...options,
+  })
   const close = db.stop.bind(db)
   db.stop = async () => {
     await close()

@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   poolSize?: number
   /** How long start waits for a server that does not answer yet. */
   startWaitMs?: number
+  /** Throws on write() inside write(), which waits for itself. For tests: it makes every promise of the process dearer. */
+  findsNesting?: boolean
   /** Called for each transaction that is done again, for the metrics. */
   onRetry?: () => void
 }
@@ -45,11 +47,13 @@ export class Database implements Service {
   private lock: { release(): void } | undefined
   private lastWrite: Promise<unknown> = Promise.resolve()
   private readonly permits: Permits
-  private readonly inside = new AsyncLocalStorage<{ open: boolean; committed: (() => void)[] }>()
+  private readonly committing = new WeakMap<EntityManager, (() => void)[]>()
+  private readonly inside: AsyncLocalStorage<{ open: boolean }> | undefined
 
   constructor(private readonly options: DatabaseOptions) {
     this.dialect = options.target.kind
     this.permits = new Permits(this.poolSize, TURN_MS)
+    if (options.findsNesting) this.inside = new AsyncLocalStorage()
   }
 
   private get poolSize(): number {
@@ -103,17 +107,19 @@ export class Database implements Service {
    * too long does the whole work again, so `work` must change nothing but the database, and await nothing but it.
    */
   async write<Result>(work: (tx: EntityManager) => Promise<Result>): Promise<Result> {
-    if (this.inside.getStore()?.open) throw new Error('write() inside write(): pass `tx` on instead')
-    const scope = { open: true, committed: [] as (() => void)[] }
+    if (this.inside?.getStore()?.open) throw new Error('write() inside write(): pass `tx` on instead')
+    const scope = { open: true }
+    let committed: (() => void)[] = []
     const guarded = (tx: EntityManager) => {
       // What an earlier try would have told did not happen.
-      scope.committed = []
-      return this.inside.run(scope, () => work(tx))
+      committed = []
+      this.committing.set(tx, committed)
+      return this.inside ? this.inside.run(scope, () => work(tx)) : work(tx)
     }
     try {
       const result = await (this.dialect === 'sqlite' ? this.inTurn(guarded) : this.retried(guarded))
       scope.open = false
-      for (const tell of scope.committed) tell()
+      for (const tell of committed) tell()
       return result
     } catch (error) {
       throw translateDatabaseError(error)
@@ -123,10 +129,10 @@ export class Database implements Service {
   }
 
   /** Inside `write`: what to do once its transaction is committed. It must not throw. */
-  afterCommit(tell: () => void): void {
-    const scope = this.inside.getStore()
-    if (!scope?.open) throw new Error('afterCommit() belongs inside write()')
-    scope.committed.push(tell)
+  afterCommit(tx: EntityManager, tell: () => void): void {
+    const committed = this.committing.get(tx)
+    if (!committed) throw new Error('afterCommit() belongs inside write()')
+    committed.push(tell)
   }
 
   /** Throws unless the database answers soon. */

@@ -13,6 +13,9 @@ const MOST_WAITING = 2_000
 /** Rest between two transactions, in which the next one gathers: as long as the last one took, within these. */
 const LINGER_MS = 2
 const MOST_LINGER_MS = 20
+/** Where much happens, more shares each transaction. */
+const BUSY_EVENTS = 10
+const BUSY_LINGER_MS = 10
 const TRIES_ALONE = 5
 
 export interface EventFollowerOptions {
@@ -104,7 +107,8 @@ export class EventFollower {
         following.acknowledge(this.cursor.position)
         const tookMs = performance.now() - began
         if (this.waiting.length < MOST_PER_TRANSACTION) {
-          await sleep(Math.min(MOST_LINGER_MS, Math.max(LINGER_MS, tookMs)))
+          const leastMs = fresh.length >= BUSY_EVENTS ? BUSY_LINGER_MS : LINGER_MS
+          await sleep(Math.min(MOST_LINGER_MS, Math.max(leastMs, tookMs)))
         }
       }
     } finally {

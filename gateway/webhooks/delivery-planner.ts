@@ -35,7 +35,7 @@ export class DeliveryPlanner {
     if (owed.length === 0) return
     await deliveries.add(tx, owed)
     const ids = new Set(owed.map(({ webhookId }) => webhookId))
-    db.afterCommit(() => onPlanned(ids))
+    db.afterCommit(tx, () => onPlanned(ids))
   }
 
   delivery(webhook: Pick<Webhook, 'id' | 'tenantId'>, { id, type, sessionId, place }: StoredEvent): Delivery {
