@@ -61,6 +61,9 @@ export interface WebhookParts extends Service {
   /** In the transaction that stores events. */
   plan: (tx: Tx, events: readonly StoredEvent[]) => Promise<void>
   deliverer: Deliverer
+  webhooks: Webhooks
+  replays: Replays
+  trimmer: DeliveryTrimmer
   routes: ApiRouter
 }
 
@@ -115,7 +118,7 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
     start: parts.start,
     stop: parts.stop,
     plan: (tx, events) => planner.plan(tx, events),
-    deliverer,
+    ...{ deliverer, webhooks, replays, trimmer },
     routes: webhookRoutes({ webhooks, replays, keyed, keys }),
   }
 }
