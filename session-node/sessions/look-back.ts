@@ -21,15 +21,22 @@ export interface LookBackOptions {
  * all chats: what is heard live in between, or by a client that dies over it, does not make it any less.
  */
 export class LookBack {
-  private latest = 0
+  private latest = new AbortController()
 
   constructor(private readonly options: LookBackOptions) {}
+
+  /** The client is not used any more: what is left is its successor's. */
+  cancel(): void {
+    this.latest.abort()
+    this.latest = new AbortController()
+  }
 
   /** Resolves when it is done, given up, or another client's matter. */
   async run(client: WhatsAppClient): Promise<void> {
     const { state, world, isCurrent, log } = this.options
-    const turn = ++this.latest
-    const mine = () => turn === this.latest && isCurrent(client)
+    this.cancel()
+    const { signal } = this.latest
+    const mine = () => !signal.aborted && isCurrent(client)
     const from = owedFrom(state.record, world)
     await state.update({ lookBackFrom: from })
     for (const [tried, againMs] of [...AGAIN_MS, undefined].entries()) {
@@ -42,7 +49,7 @@ export class LookBack {
         // A chat that can never be read must not make each further look longer than the last.
         if (againMs === undefined) log.error({ err, since: new Date(from).toISOString() }, 'session.look_back_given_up')
         else log.warn({ err, tried: tried + 1, againMs }, 'session.look_back_failed')
-        await sleep(againMs ?? 0)
+        await sleep(againMs ?? 0, signal)
       }
     }
     if (mine()) await state.update({ lookBackFrom: undefined })

@@ -66,6 +66,7 @@ export class SessionListener {
   silence(): Promise<void> {
     const { dispatcher } = this.options
     dispatcher.detach()
+    this.lookBack.cancel()
     clearTimeout(this.lineDown)
     this.showQr(undefined)
     return dispatcher.idle()
