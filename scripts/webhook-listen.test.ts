@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { sign } from '@octokit/webhooks-methods'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ADMIN_KEY, startTestGateway } from '../test/gateway.js'
 import { until } from '../test/until.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -24,18 +25,19 @@ describe('npm run webhook:listen', () => {
 
   async function listen(...args: string[]) {
     const typed = ['run', '--silent', 'webhook:listen', '--', '--port', '0', ...args]
-    const { KEY: _, ...env } = process.env
+    const env = { ...process.env, KEY: ADMIN_KEY }
     const child = spawn('npm', typed, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
     // Its output is closed when npm, the shell and the receiver have all ended.
     const ended = once(child, 'close').then(([code]) => code as number)
-    undo.push(async () => {
+    const stop = async () => {
       // As Ctrl+C does it: to all that were started.
-      if (child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGINT')
+      if (child.pid && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGINT')
       await ended
-    })
-    return { said: () => said, ended, url: () => until('it listens', () => /http:\S+/.exec(said)?.[0]) }
+    }
+    undo.push(stop)
+    return { said: () => said, stop, ended, url: () => until('it listens', () => /http:\S+/.exec(said)?.[0]) }
   }
 
   async function post(url: string, body: string, { secret = SECRET, at = new Date(), id = 'evt_1' } = {}) {
@@ -96,6 +98,25 @@ describe('npm run webhook:listen', () => {
     expect((await post(url, anEvent('evt_1', 1))).status).toBe(204)
     expect((await post(url, anEvent('evt_2', 2), { id: 'evt_2' })).status).toBe(503)
     await until('the whole event is printed', () => listener.said().includes('Grüße!'))
+  })
+
+  it('makes a webhook for the time that it runs', async () => {
+    const { gateway, ask, stop } = await startTestGateway()
+    undo.push(stop)
+    const sandbox = { name: 'shop', engine: 'sandbox', sandbox: { autoPair: true } }
+    await ask('POST', '/api/v1/sessions', sandbox)
+    const listener = await listen('--register', '--gateway', gateway.localUrl())
+    await until('there is a webhook', () => /Made the webhook whk_/.test(listener.said()))
+    await until('the session is connected', async () => {
+      return (await ask('GET', '/api/v1/sessions/shop')).body.status === 'connected'
+    })
+    const message = { from: '+491510000002', type: 'text', text: { body: 'Anyone there?' } }
+    await ask('POST', '/api/v1/sessions/shop/sandbox/receive', message)
+    const line =
+      /message\.received {6}shop {2}from \+491510000002, text of 13 characters, msg_\w+ {2}\(#\d+, signature ok\)/
+    await until('the message is told', () => line.test(listener.said()), { seen: listener.said })
+    await listener.stop()
+    expect((await ask('GET', '/api/v1/webhooks')).body.data).toEqual([])
   })
 
   it('says which option it does not understand', async () => {

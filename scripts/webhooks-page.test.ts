@@ -13,7 +13,9 @@ import { Webhook } from 'standardwebhooks'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../bench/switchboard.js'
+import { ADMIN_KEY, startTestGateway } from '../test/gateway.js'
 import { until } from '../test/until.js'
+import { WebhookCatcher } from '../test/webhook-catcher.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = readFileSync(join(root, 'docs', 'webhooks.md'), 'utf8')
@@ -92,8 +94,8 @@ describe('docs/webhooks.md', () => {
   beforeAll(() => void writeFileSync(casesFile, JSON.stringify(cases)))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  function run(program: string, args: string[], cwd = root): Promise<string> {
-    const env = { ...process.env, CASES: casesFile }
+  function run(program: string, args: string[], cwd = root, more: Record<string, string> = {}): Promise<string> {
+    const env = { ...process.env, CASES: casesFile, ...more }
     return new Promise((resolve, reject) =>
       execFile(program, args, { cwd, env, timeout: 120_000 }, (error, stdout, stderr) =>
         error ? reject(new Error(`${program}: ${stderr}${error.message}`)) : resolve(stdout),
@@ -254,6 +256,40 @@ print(json.dumps([fits(case) for case in json.load(open(os.environ["CASES"]))]))
     } finally {
       receiver.kill()
       await ended
+    }
+  })
+
+  it('makes a webhook, shows what it did not get, and has it sent again', async () => {
+    const sink = new WebhookCatcher()
+    sink.reply = () => 500
+    const { gateway, ask, stop } = await startTestGateway({ config: { deliverySchedule: [0] } })
+    try {
+      await sink.start()
+      const type = async (text: string, env: Record<string, string> = {}) => {
+        const careful = 'set -euo pipefail; curl() { command curl -sS --fail-with-body "$@"; echo; }\n'
+        const typed = careful + text.replaceAll('localhost:3000', gateway.localUrl().replace('http://', ''))
+        const said = await run('bash', ['-c', typed], root, { KEY: ADMIN_KEY, ...env })
+        return said
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line))
+      }
+      const [made] = await type(block('The first receiver', 'bash'))
+      expect(made).toMatchObject({ secret: expect.stringMatching(/^whsec_/), status: 'enabled' })
+      const { body: hook } = await ask('POST', '/api/v1/webhooks', { url: sink.url(), events: ['session.connected'] })
+      await ask('POST', '/api/v1/sessions', { name: 'shop', engine: 'sandbox', sandbox: { autoPair: true } })
+      const exhausted = () => ask('GET', `/api/v1/webhooks/${hook.id}/deliveries?status=exhausted`)
+      const { id } = await until('it was given up', async () => (await exhausted()).body.data[0])
+      sink.reply = () => 204
+      const env = { WEBHOOK: String(hook.id), DELIVERY: String(id) }
+      const [list, retried, replayed] = await type(block('Getting it again', 'bash'), env)
+      expect(list.data).toMatchObject([{ id, attempts: [{ status: 500 }] }])
+      expect(retried).toMatchObject({ id })
+      expect(replayed).toBeTypeOf('object')
+      await until('it has arrived', () => sink.accepted().length === 1)
+    } finally {
+      await stop()
+      await sink.stop()
     }
   })
 
