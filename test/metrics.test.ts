@@ -101,6 +101,9 @@ describe.each(databases())('the metrics of a gateway on $name and its node, in o
     const after = await read()
     expect(after['switchboard_messages_open{status="pending"}']).toBe(1)
     expect(after['switchboard_message_statuses_total{status="failed"}']).toBe(1)
+    // What goes with a session has failed, too.
+    await test.ask('DELETE', `${API}/sessions/${session}`)
+    expect((await read())['switchboard_message_statuses_total{status="failed"}']).toBe(2)
   })
 })
 

@@ -1,7 +1,7 @@
 /** What a key stands for, and what was answered under it. No I/O. */
 import { createHash } from 'node:crypto'
 import type { TenantId } from '../../proto/contract.js'
-import { AppError, type ErrorCode } from '../../runtime/app-error.js'
+import { AppError, type ErrorCode, toAppError } from '../../runtime/app-error.js'
 
 /** What the first request was answered. A refusal is told again in the words of the error it was. */
 export type StoredAnswer =
@@ -90,6 +90,11 @@ const lasting: readonly ErrorCode[] = [
   'unsupported_type',
   'unprocessable',
 ]
+
+/** Not a refusal: something may have been done before it went wrong. */
+export function mayHaveActed(error: unknown): boolean {
+  return ['internal', 'unavailable', 'timeout'].includes(toAppError(error).code)
+}
 
 /** A refusal that would be the same the next time; undefined for what may go better then: that leaves the key free. */
 export function refusalOf(error: unknown): StoredAnswer | undefined {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { AppError } from '../../runtime/app-error.js'
 import { silentLog } from '../../runtime/log.js'
 import { databases, openDatabase } from '../../test/databases.js'
 import type { Database } from '../db/database.js'
@@ -72,12 +73,26 @@ describe.each(databases())('IdempotencyKeys on $name', (target) => {
     expect(await keys.claim(request)).toMatchObject({ answered: { made: 'ses_1', answer } })
   })
 
-  it('frees the key of work that failed', async () => {
+  it('frees the key of work that was refused', async () => {
     const request = aRequest()
     const claim = await claimed(request)
-    await expect(keys.hold(claim, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
+    const refuse = () => Promise.reject(new AppError('not_ready', 'Not now.'))
+    await expect(keys.hold(claim, refuse)).rejects.toThrow('Not now.')
     expect(await keys.find(request.id)).toBeNull()
     await claimed(request)
+  })
+
+  it('keeps the key of work that failed for an equal request, which goes on with what was made', async () => {
+    const request = aRequest()
+    const claim = await claimed(request)
+    const fail = async () => {
+      await db.write((tx) => keys.note(tx, claim, 'ses_1'))
+      throw new AppError('timeout', 'The node took too long.')
+    }
+    await expect(keys.hold(claim, fail)).rejects.toThrow('too long')
+    const other = { ...request, fingerprint: 'of something else' }
+    await expect(keys.claim(other)).rejects.toMatchObject({ reason: 'idempotency_key_reused' })
+    expect(await claimed(request)).toMatchObject({ made: 'ses_1' })
   })
 
   it('keeps an answer for its time, then gives the key away and trims it', async () => {

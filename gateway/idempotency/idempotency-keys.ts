@@ -14,6 +14,7 @@ import {
   inProgress,
   type KeyedRequest,
   keptUntil,
+  mayHaveActed,
   type StoredAnswer,
 } from './idempotency-key.js'
 import type { IdempotencyKeyRepository } from './idempotency-key-repository.js'
@@ -132,7 +133,10 @@ export class IdempotencyKeys {
     throw inProgress()
   }
 
-  /** Does the work of a claim. The lease is renewed meanwhile; the key is free again when the work fails. */
+  /**
+   * Does the work of a claim. The lease is renewed meanwhile. When the work is refused, the key is free again; when it
+   * failed, an equal request takes it over at once, and finds what was made, or done, already.
+   */
   async hold<Result>(claim: Claim, work: () => Promise<Result>): Promise<Result> {
     const { db, repository, clock, log } = this.options
     const held = { id: claim.request.id, holder: claim.holder }
@@ -144,8 +148,11 @@ export class IdempotencyKeys {
     try {
       return await work()
     } catch (error) {
-      // Nothing is released that was settled in a commit of which no answer came.
-      await repository.release(held).catch((err: unknown) => log.warn({ err }, 'idempotency.not_released'))
+      // Nothing is changed that was settled in a commit of which no answer came.
+      const over = mayHaveActed(error)
+        ? db.write((tx) => repository.change(tx, held, { leaseUntil: 0 }))
+        : repository.release(held)
+      await over.catch((err: unknown) => log.warn({ err }, 'idempotency.not_released'))
       throw error
     } finally {
       clearInterval(renewing)

@@ -66,6 +66,10 @@ export class MediaRepository {
     return new Set(rows.map(({ id }) => id))
   }
 
+  async remove(id: MediaId): Promise<void> {
+    await this.db.write((tx) => tx.delete(mediaTable, { id }))
+  }
+
   async markStored(id: MediaId, file: string): Promise<void> {
     await this.db.write((tx) => tx.update(mediaTable, { id, status: 'pending' }, { status: 'stored', file }))
   }

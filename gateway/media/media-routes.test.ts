@@ -163,6 +163,29 @@ describe.each(databases())('media over REST on $name', (target) => {
     expect(await leftovers()).toEqual([])
   })
 
+  it('keeps nothing of what comes with a message that is refused', async () => {
+    const count = async () => {
+      const [row] = await test.gateway.db.read((reader) => reader.query('SELECT COUNT(*) AS count FROM media'))
+      const files = await readdir(join(test.config.dataDir, 'media'), { recursive: true, withFileTypes: true })
+      return { rows: Number(row.count), files: files.filter((entry) => entry.isFile()).length }
+    }
+    const before = await count()
+    const sendMedia = async (fields: Record<string, string>) => {
+      const form = new FormData()
+      for (const [name, value] of Object.entries(fields)) form.set(name, value)
+      form.set('file', new Blob([new Uint8Array(PNG)], { type: 'image/png' }), 'a.png')
+      return (await test.fetch(`${API}/messages/send-media`, { method: 'POST', body: form })).status
+    }
+    const stopped = await talk.linked()
+    await test.ask('POST', `${API}/sessions/${stopped}/stop`)
+    expect(await sendMedia({ session: stopped, recipient: ANNA })).toBe(409)
+    expect(await sendMedia({ session, recipient: 'nobody' })).toBe(400)
+    expect(await sendMedia({ session, recipient: ANNA, type: 'video' })).toBe(415)
+    expect(await count()).toEqual(before)
+    expect(await sendMedia({ session, recipient: ANNA })).toBe(200)
+    expect(await count()).toEqual({ rows: before.rows + 1, files: before.files + 1 })
+  })
+
   it('copies what comes in from the node, byte for byte', async () => {
     const bytes = picture(100_000)
     const image = { base64: bytes.toString('base64'), mimetype: 'image/png', caption: 'Look 🌅' }

@@ -67,6 +67,12 @@ export class Media {
     return row
   }
 
+  /** A file that nothing tells of. */
+  async forget(id: MediaId): Promise<void> {
+    await this.options.repository.remove(id)
+    await this.options.files.remove(id)
+  }
+
   /**
    * The file of a message to be sent, fetched and checked. Throws `invalid` (`invalid_base64`, `invalid_url`,
    * `blocked_address`), `unprocessable` (`media_not_found`, `media_unreadable`, `url_unreachable`, `url_refused`),

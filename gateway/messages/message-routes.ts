@@ -89,6 +89,8 @@ export interface Sending {
   /** What the caller wrote, for the key's sake. */
   asked: unknown
   claim?: Claim | undefined
+  /** The message is taken on, or was before. */
+  onAccepted?: () => void
   /** Seconds. */
   wait: number | undefined
 }
@@ -99,13 +101,18 @@ export async function send(
   parts: MessageParts,
   session: string,
   request: MessageRequest,
-  { key, asked, claim, wait }: Sending,
+  { key, asked, claim, onAccepted = () => undefined, wait }: Sending,
 ): Promise<void> {
   const { messages, views } = parts
   const caller = callerOf(ctx)
-  if (!key) return answer(ctx, parts, await messages.accept(caller, session, request), wait)
+  if (!key) {
+    const message = await messages.accept(caller, session, request)
+    onAccepted()
+    return answer(ctx, parts, message, wait)
+  }
   const view = async (message: Message) => ({ ...accepted(message), body: await views.one(message) })
   const acceptance = await messages.acceptOnce(caller, session, request, { key, asked, claim, answer: view })
+  onAccepted()
   if ('earlier' in acceptance) return answerAgain(ctx, parts, acceptance.earlier, wait)
   // The same words that are stored: an equal request is answered with them.
   if (wait === undefined) return give(ctx, acceptance.answer)

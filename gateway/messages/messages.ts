@@ -209,7 +209,9 @@ export class Messages {
 
   /** In the transaction that deletes a session: what it has not sent will not be. */
   async failOpen(tx: Tx, session: Session): Promise<void> {
-    await this.failAll(tx, await this.options.repository.openOf(tx, session.id), 'session_deleted')
+    const { db, repository, news } = this.options
+    const failed = await this.failAll(tx, await repository.openOf(tx, session.id), 'session_deleted')
+    db.afterCommit(tx, () => news.publish(failed))
   }
 
   /** Answers false when the message is not, or no longer, one that can fail this way. */

@@ -6,7 +6,7 @@ import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
 import { parse } from '../http/parse.js'
-import { checkSame, type IdempotencyKey } from '../idempotency/idempotency-key.js'
+import { checkSame, type IdempotencyKey, mayHaveActed } from '../idempotency/idempotency-key.js'
 import type { Claim } from '../idempotency/idempotency-keys.js'
 import type { WrittenFile } from '../media/incoming-file.js'
 import type { Media } from '../media/media.js'
@@ -45,7 +45,16 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
       const { kind, id } = await keepMedia(ctx, parts, given)
       const file = { id, ...(caption === undefined ? {} : { caption }) }
       const input = { to: recipient, type: kind, [kind]: file, reference } as MessageRequestInput
-      await send(ctx, parts, session, parse(MessageRequest, input), { key, claim, asked: askedOf(given), wait })
+      let taken = false
+      const onAccepted = () => (taken = true)
+      try {
+        const request = parse(MessageRequest, input)
+        await send(ctx, parts, session, request, { key, claim, asked: askedOf(given), onAccepted, wait })
+      } catch (error) {
+        // Refused for certain: nobody will ask for this file.
+        if (!taken && !mayHaveActed(error)) await parts.media.forget(id)
+        throw error
+      }
     }
     // The file has to come again, too: only then it is known whether the same is asked.
     const replay = async (earlier: IdempotencyKey) => {
