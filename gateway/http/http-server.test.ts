@@ -231,13 +231,16 @@ describe('the HTTP server', () => {
 })
 
 describe('stopping the HTTP server', () => {
-  it('answers the request in hand, ends streams, and lets go of idle connections', async () => {
+  it('answers the request in hand, ends streams, and lets go of idle and silent connections', async () => {
     const http = server()
     await http.start()
     const idle = await fetch(`${http.url()}/livez`)
     await idle.text()
     const stream = await fetch(`${http.url()}/stream`)
     const slow = fetch(`${http.url()}/api/v1/things/slow`, { headers: { 'X-API-Key': 'right' } })
+    // Opened ahead, as browsers and pools do.
+    const silent = connect(Number(new URL(http.url()).port), '127.0.0.1')
+    silent.on('error', () => undefined)
     await sleep(50)
     const begun = performance.now()
     const stopped = http.stop()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import Router from '@koa/router'
 import Koa from 'koa'
 import type { Service } from '../../runtime/lifecycle.js'
@@ -41,6 +41,8 @@ export interface HttpServer extends Service {
 const HEADERS_MS = 10_000
 const REQUEST_MS = 300_000
 const KEEP_ALIVE_MS = 65_000
+/** Once stopping, a request that is just arriving has so long to begin. */
+const SILENT_MS = 1_000
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { host, log } = options
@@ -65,13 +67,27 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.use(all.allowedMethods() as unknown as Koa.Middleware<OpenState>)
 
   const handle = app.callback()
+  /** Connections without a request so far, such as browsers and pools open ahead: to Node they are busy. */
+  const silent = new Set<Socket>()
 
   async function start() {
     stopping = new AbortController()
     server = createServer({ connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
+      silent.delete(request.socket)
       void handle(request, response)
     })
-    handleUpgrades(server, (request, response) => void handle(request, response))
+    // Again for one whose offer of another protocol was passed over.
+    const known = new WeakSet<Socket>()
+    server.on('connection', (socket: Socket) => {
+      if (known.has(socket)) return
+      known.add(socket)
+      silent.add(socket)
+      socket.once('close', () => silent.delete(socket))
+    })
+    handleUpgrades(server, (request, response) => {
+      silent.delete(request.socket)
+      void handle(request, response)
+    })
     server.headersTimeout = HEADERS_MS
     server.requestTimeout = REQUEST_MS
     server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -96,9 +112,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }, options.stopWithinMs ?? 10_000)
     // A connection whose last answer has just gone out is idle from then on.
     const sweep = setInterval(() => running.closeIdleConnections(), 100)
+    const hush = setTimeout(() => silent.forEach((socket) => socket.destroy()), SILENT_MS)
     await closed
     clearTimeout(cut)
     clearInterval(sweep)
+    clearTimeout(hush)
   }
 
   return { start, stop, url: () => url }
