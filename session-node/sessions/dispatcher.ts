@@ -134,7 +134,9 @@ export class Dispatcher {
       await this.tellCap(first)
       return this.changed.since(version, { signal, ms: Math.min(capLeftMs, CAP_LOOK_MS) })
     }
-    await sleep(this.pace.gapLeftMs(), signal)
+    const gapLeftMs = this.pace.gapLeftMs()
+    // Looked at anew when the pace is changed meanwhile.
+    if (gapLeftMs > 0) return this.changed.since(version, { signal, ms: gapLeftMs })
     if (!signal.aborted) await this.dispatch(client, head, signal)
   }
 

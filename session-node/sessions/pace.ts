@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000
 
 /** When a session may send next: a gap with jitter between two messages, and a cap per UTC day. */
 export class Pace {
-  private nextAt = 0
+  private last = { at: Number.NEGATIVE_INFINITY, chance: 0 }
 
   constructor(
     private readonly session: SessionRef,
@@ -23,7 +23,8 @@ export class Pace {
   }
 
   gapLeftMs(): number {
-    return Math.max(0, this.nextAt - performance.now())
+    const { gapMs, jitterMs } = this.pacing()
+    return Math.max(0, this.last.at + gapMs + jitterMs * this.last.chance - performance.now())
   }
 
   /** Until the next day begins, when this one's cap is reached; else 0. */
@@ -39,8 +40,7 @@ export class Pace {
   }
 
   dispatched(): void {
-    const { gapMs, jitterMs } = this.pacing()
-    this.nextAt = performance.now() + gapMs + jitterMs * Math.random()
+    this.last = { at: performance.now(), chance: Math.random() }
   }
 
   private today(): string {

@@ -274,6 +274,16 @@ describe('messages handed to a node', () => {
     await reached(third, 'sent')
   })
 
+  it('go out as soon as the pause that they wait for is taken away', async () => {
+    await start()
+    const sessionId = await node.startSession({ pacing: { gapMs: 600_000, jitterMs: 0, messagesPerDay: 0 } })
+    const [first, second] = [anOutgoing(), anOutgoing()]
+    await node.send(sessionId, first, second)
+    await reached(first, 'sent')
+    await node.client.call('UpdateSession', { sessionId, pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 } })
+    await reached(second, 'sent')
+  })
+
   it('fail when their file is not on the node', async () => {
     await start()
     const sessionId = await node.startSession()
