@@ -18,6 +18,8 @@ export interface SessionNodeConfig {
   capacity: number
   /** Of the event log; 1 GiB unless given. */
   eventLogMaxBytes?: number
+  /** How long the journal remembers what is over; 30 days unless given. */
+  journalRetentionMs?: number
   security: ClusterSecurity
   browser: BrowserSettings
   timing?: Partial<Timing>
@@ -42,6 +44,7 @@ const settings = {
   NODE_CAPACITY: z.coerce.number().int().min(0).max(10_000).optional(),
   SESSION_MEMORY_MIB: z.coerce.number().int().min(50).max(16_384).default(300),
   EVENT_LOG_MAX_MIB: z.coerce.number().int().min(16).max(1_048_576).default(1_024),
+  RETENTION_JOURNAL_DAYS: z.coerce.number().min(8, 'must be at least 8').max(3_650).default(30),
   CHROMIUM_PATH: z.string().optional(),
   CHROMIUM_ARGS: z
     .string()
@@ -72,6 +75,7 @@ export function readSessionNodeConfig(env: NodeJS.ProcessEnv = process.env): Ses
     listen: given.NODE_LISTEN,
     nodeId: given.NODE_ID as NodeId | undefined,
     capacity,
+    journalRetentionMs: given.RETENTION_JOURNAL_DAYS * 86_400_000,
     eventLogMaxBytes: given.EVENT_LOG_MAX_MIB * 2 ** 20,
     security: securityOf(given),
     browser: {

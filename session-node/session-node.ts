@@ -73,7 +73,7 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
     onRestart: restartCounter(metrics),
   }
   const sessions = new Sessions(world, config)
-  const retention = new Retention(journal, clock, log)
+  const retention = new Retention(journal, clock, log, config.journalRetentionMs)
   const eventLogMaxBytes = config.eventLogMaxBytes ?? DEFAULT_EVENT_LOG_BYTES
   const bound = new EventLogBound({ maxBytes: eventLogMaxBytes, events, retention, sessions, log })
   const { heartbeatMs, permitMs } = timing

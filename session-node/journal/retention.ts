@@ -5,12 +5,13 @@ import type { Journal } from './journal.js'
 
 const HOUR_MS = 3_600_000
 const EVENTS_MS = 24 * HOUR_MS
-const IDS_MS = 30 * 24 * HOUR_MS
+/** Longer than any message may wait, so that none is taken on twice. */
+export const DEFAULT_IDS_MS = 30 * 24 * HOUR_MS
 const SWEEP_MS = 600_000
 /** Deleting much at once would hold up every other write. */
 const CHUNK = 2_000
 
-/** Trims the journal: acknowledged events after a day, ids after a month. What was not acknowledged stays. */
+/** Trims the journal: acknowledged events after a day, ids after a month unless set. What was not acknowledged stays. */
 export class Retention implements Service {
   private stopping = new AbortController()
   private sweeping: Promise<void> = Promise.resolve()
@@ -19,6 +20,7 @@ export class Retention implements Service {
     private readonly journal: Journal,
     private readonly clock: Clock,
     private readonly log: Logger,
+    private readonly idsMs = DEFAULT_IDS_MS,
   ) {}
 
   start(): Promise<void> {
@@ -44,14 +46,14 @@ export class Retention implements Service {
       [
         `DELETE FROM sends WHERE position IN
            (SELECT position FROM sends WHERE state = 'done' AND changed_at < ? LIMIT ${CHUNK})`,
-        now - IDS_MS,
+        now - this.idsMs,
       ],
       [
         `DELETE FROM seen WHERE (session_id, key) IN
            (SELECT session_id, key FROM seen WHERE at < ? LIMIT ${CHUNK})`,
-        now - IDS_MS,
+        now - this.idsMs,
       ],
-      ['DELETE FROM tombstones WHERE at < ?', now - IDS_MS],
+      ['DELETE FROM tombstones WHERE at < ?', now - this.idsMs],
     ]
     for (const [sql, before] of rules) {
       let full = true
