@@ -129,7 +129,9 @@ async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, n
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'conflict') throw error
     // Made and never started, as the first start does with `default`: no node knows it yet, and nobody has used it.
-    const made = (await gateway.listSessions()).find((session) => session.name === name && session.status === 'created')
+    const made = (await gateway.listSessions()).find(
+      (session) => session.name === name && session.status === 'created' && session.reason === undefined,
+    )
     if (!made) throw error
     await gateway.change(made.id, 'start')
     return made

@@ -29,6 +29,8 @@ export interface SessionsOptions {
   node: SessionNode
   directory: Pick<NodeDirectory, 'pick'>
   presence: NodePresence
+  /** Called in the transaction that makes a session: the tenant is told. */
+  onCreated: (tx: Tx, session: Session) => Promise<void>
   /** Called in the transaction that deletes a session, for what hangs on it. */
   onDeleted: (tx: Tx, session: Session) => Promise<void>
   clock: Clock
@@ -81,7 +83,8 @@ export class Sessions {
       nodeId: info.id,
       wanted: wanted.start ? 'running' : 'stopped',
       status: 'created',
-      reason: null,
+      // What tells it from one that was made to be started later.
+      reason: wanted.start ? 'starting' : null,
       detail: null,
       phone: null,
       lid: null,
@@ -95,7 +98,10 @@ export class Sessions {
       createdAt: now,
       deletedAt: null,
     }
-    await repository.add(session, also && ((tx) => also(tx, session)))
+    await repository.add(session, async (tx) => {
+      await this.options.onCreated(tx, session)
+      await also?.(tx, session)
+    })
     log.info({ session: session.id, tenant: tenantId, node: info.id, engine: session.engine }, 'session.created')
     return this.begin(session)
   }
