@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionId } from '../proto/contract.js'
 import { startTestNode } from '../session-node/testing.js'
-import { type RunningProcess, startProcess } from '../test/processes.js'
 import { until } from '../test/until.js'
 import { CONTACT, hurry, OPERATOR, startTestBot, type TestBot } from '../test/test-bot.js'
 
@@ -21,14 +20,11 @@ async function freePort(): Promise<number> {
 
 describe('the bot, when things go wrong', () => {
   let all: TestBot
-  let other: RunningProcess | undefined
 
   beforeEach(async () => {
     all = await startTestBot()
   })
   afterEach(async () => {
-    await other?.kill()
-    other = undefined
     await all.stop()
   })
 
@@ -144,42 +140,6 @@ describe('the bot, when things go wrong', () => {
     expect(done.id).toBe(answer.id)
     expect(await queuedCount()).toBe(1)
   }, 40_000)
-
-  it('edits the answer to its end, and sends once, when it is killed between /send and its answer', async () => {
-    await all.connected('shop')
-    const { telegram, node, operator, chat } = all
-    const env = all.botEnv()
-    other = startProcess('bot/main.ts', env)
-    await other.logged('telegram.connected')
-    const release = telegram.holds('sendMessage')
-    operator.says(`/send shop +${CONTACT} Hello`)
-    const answering = await telegram.until(() => telegram.callsOf('sendMessage')[0], 20_000)
-    await other.kill('SIGKILL')
-    await until('Telegram sees that nobody waits', () => answering.signal.aborted)
-    release()
-    await node.event(({ body }) => body.kind === 'message_status' && body.status === 'delivered')
-    telegram.redelivers()
-    other = startProcess('bot/main.ts', env)
-    await chat.next('Delivered ✓✓', 20_000)
-    expect(chat.messages()).toHaveLength(1)
-    expect(await queuedCount()).toBe(1)
-
-    // Killed after the answer: what happened meanwhile is shown by the next run.
-    await other.kill('SIGKILL')
-    const { body } = await node.event((event) => event.body.kind === 'message_queued')
-    if (body.kind !== 'message_queued') throw new Error('That is no such event')
-    await node.client.call('DriveSandbox', {
-      sessionId: (await node.client.call('ListSessions', {})).sessions[0]?.sessionId ?? '',
-      ack: { waMessageId: body.message.waMessageId, status: 'MESSAGE_STATUS_READ' },
-    })
-    other = startProcess('bot/main.ts', env)
-    await chat.next('Read ✓✓', 20_000)
-    const { code, ms } = await other.stop()
-    expect(code).toBe(0)
-    expect(ms).toBeLessThan(10_000)
-    expect(other.output()).not.toContain(telegram.token.split(':')[1])
-    other = undefined
-  }, 60_000)
 
   it('stops within its bound while Telegram hangs, and takes everything up again', async () => {
     const id = await all.connected('shop')
