@@ -52,7 +52,10 @@ function mappedOf(column: ColumnMetadata, sqlite: boolean): Mapped {
   return { name, field, encode: orNull(to), decode: own ? from : (stored) => stored }
 }
 
-const sqliteTime = (date: Date) => date.toISOString().replace('T', ' ').replace('Z', '')
+const sqliteTime = (date: Date) => {
+  const text = date.toISOString()
+  return `${text.slice(0, 10)} ${text.slice(11, -1)}`
+}
 const readSqliteTime = (stored: unknown) => new Date(`${(stored as string).replace(' ', 'T')}Z`)
 
 const valuesOf = (columns: readonly Mapped[], row: object) =>

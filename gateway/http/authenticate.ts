@@ -26,7 +26,7 @@ export async function admit(ctx: ApiContext, keys: KeyCheck, credential: string)
   const key = await keys.verify(credential, { address: ctx.ip })
   ctx.state.key = key
   ctx.state.tenantId = key.tenantId
-  ctx.state.log = ctx.state.log.child({ tenant: key.tenantId, key: key.id })
+  ctx.state.log = ctx.state.log.child({ tenant: key.tenantId, key: key.id }, true)
 }
 
 export function credentialOf(ctx: ApiContext): string | undefined {

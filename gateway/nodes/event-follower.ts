@@ -14,7 +14,7 @@ const MOST_WAITING = 2_000
 const LINGER_MS = 2
 const MOST_LINGER_MS = 20
 /** Where much happens, more shares each transaction. */
-const BUSY_EVENTS = 10
+const BUSY_EVENTS = 4
 const BUSY_LINGER_MS = 10
 const TRIES_ALONE = 5
 
