@@ -82,6 +82,8 @@ row(
     }
     const gateways = async () => {
       for (let kill = 0; kill < KILLS; kill++) {
+        // One that has not come up yet could not have stored anything.
+        await rig.get('gateway-1').logged('http.listening')
         await strike(
           'gateway',
           () => unstored(rig),
