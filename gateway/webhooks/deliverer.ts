@@ -2,6 +2,7 @@
  * Delivers what is due. Each webhook is delivered to by one gateway at a time, which holds it on a lease: so bounds and
  * order hold over all gateways, and a delivery costs one write, not two.
  */
+import { setMaxListeners } from 'node:events'
 import { type Clock, sleep } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
 import type { Service } from '../../runtime/lifecycle.js'
@@ -40,6 +41,8 @@ export class Deliverer implements Service {
   start(): Promise<void> {
     this.stopping = new AbortController()
     this.cutting = new AbortController()
+    // One listener for each attempt under way.
+    setMaxListeners(0, this.cutting.signal)
     this.renewedAt = performance.now()
     this.loop = this.rounds(this.stopping.signal)
     return Promise.resolve()
@@ -85,7 +88,7 @@ export class Deliverer implements Service {
     if (performance.now() - this.renewedAt > RENEW_MS) await this.renew()
     const due = await deliveries.webhooksWithDue(clock(), this.holder)
     await this.acquire(due.filter((id) => !this.lanes.has(id)))
-    for (const id of due) this.lanes.get(id)?.refresh()
+    for (const id of due) this.lanes.get(id)?.look()
   }
 
   /** Resolves once all that was begun is over and written down. */

@@ -35,26 +35,38 @@ export interface DeliveryRecorderOptions {
   addEvents: (tx: Tx, events: readonly NewEvent[], now: number) => Promise<unknown>
 }
 
+const SOON_MS = 2
+/** Longer rests make larger commits: worth it where no delivery waits for the one before. */
+const UNHURRIED_MS = 10
+
 export class DeliveryRecorder {
-  private readonly coalescer: Coalescer<Verdict, true>
+  private readonly soon: Coalescer<Verdict, true>
+  private readonly unhurried: Coalescer<Verdict, true>
 
   constructor(private readonly options: DeliveryRecorderOptions) {
-    this.coalescer = new Coalescer({
-      db: options.db,
+    this.soon = this.coalescer(SOON_MS)
+    this.unhurried = this.coalescer(UNHURRIED_MS)
+  }
+
+  /** `hurry`: something waits for it to be written. */
+  async record(verdict: Verdict, { hurry }: { hurry: boolean }): Promise<void> {
+    await (hurry ? this.soon : this.unhurried).add(verdict)
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all([this.soon.idle(), this.unhurried.idle()])
+  }
+
+  private coalescer(lingerMs: number): Coalescer<Verdict, true> {
+    return new Coalescer({
+      db: this.options.db,
       maxItems: 500,
+      lingerMs,
       store: async (tx, verdicts) => {
         await this.store(tx, verdicts)
         return verdicts.map(() => true as const)
       },
     })
-  }
-
-  async record(verdict: Verdict): Promise<void> {
-    await this.coalescer.add(verdict)
-  }
-
-  idle(): Promise<void> {
-    return this.coalescer.idle()
   }
 
   private async store(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {

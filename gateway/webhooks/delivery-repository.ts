@@ -1,7 +1,8 @@
 import type { EntityManager } from 'typeorm'
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import type { Database } from '../db/database.js'
-import { change, inList, insertRows, selectRows } from '../db/rows.js'
+import { inList, insertRows, selectRows } from '../db/rows.js'
+import { change, oneOf, query } from '../db/statements.js'
 import { seal, unseal } from '../tenants/sealing.js'
 import type { Attempt, Delivery, DeliveryId, DeliveryStatus } from './delivery.js'
 import { attemptTable, deliveryTable } from './delivery-table.js'
@@ -76,8 +77,9 @@ export class DeliveryRepository {
   async webhooksWithDue(now: number, holder: string): Promise<WebhookId[]> {
     const mine =
       this.db.dialect === 'sqlite' ? '' : `AND (holder IS NULL OR holder = ? OR lease_until < ${databaseNow('mysql')})`
-    const rows: { id: WebhookId }[] = await this.db.read((reader) =>
-      reader.query(
+    const rows = await this.db.read((reader) =>
+      query<{ id: WebhookId }>(
+        reader,
         `SELECT id FROM webhooks WHERE ${active} ${mine}
          AND EXISTS (SELECT 1 FROM deliveries WHERE webhook_id = webhooks.id AND due_at <= ?)`,
         [...(this.db.dialect === 'sqlite' ? [] : [holder]), now],
@@ -88,12 +90,10 @@ export class DeliveryRepository {
 
   /** Oldest events first; what was tried before does not have to wait for all that is new. */
   async due(webhookId: WebhookId, now: number, limit: number): Promise<Delivery[]> {
-    const fresh = await this.read(`WHERE webhook_id = ? AND due_at = 0 ORDER BY place LIMIT ${Number(limit)}`, [
-      webhookId,
-    ])
+    const fresh = await this.read('WHERE webhook_id = ? AND due_at = 0 ORDER BY place LIMIT ?', [webhookId, limit])
     const again = await this.read(
-      `WHERE webhook_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at, place LIMIT ${Number(limit)}`,
-      [webhookId, now],
+      'WHERE webhook_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at, place LIMIT ?',
+      [webhookId, now, limit],
     )
     return [...fresh, ...again].sort((a, b) => a.place - b.place)
   }
@@ -110,10 +110,11 @@ export class DeliveryRepository {
   /** A success counts, whatever was decided meanwhile. */
   async succeed(tx: EntityManager, ids: readonly DeliveryId[], now: number): Promise<void> {
     if (ids.length === 0) return
-    await tx.query(
-      `UPDATE deliveries SET status = 'succeeded', attempts = attempts + 1, due_at = NULL, ended_at = ?
-       WHERE id IN ${inList(ids)}`,
-      [now, ...ids],
+    const { sql, values } = oneOf(ids)
+    await change(
+      tx,
+      `UPDATE deliveries SET status = 'succeeded', attempts = attempts + 1, due_at = NULL, ended_at = ? WHERE id ${sql}`,
+      [now, ...values],
     )
   }
 
@@ -121,7 +122,8 @@ export class DeliveryRepository {
     const ended = failed.filter(({ dueAt }) => dueAt === null).map(({ id }) => id)
     const again = failed.filter(({ dueAt }) => dueAt !== null)
     if (ended.length > 0) {
-      await tx.query(
+      await change(
+        tx,
         `UPDATE deliveries SET status = 'exhausted', attempts = attempts + 1, due_at = NULL, ended_at = ?
          WHERE status = 'pending' AND id IN ${inList(ended)}`,
         [now, ...ended],
@@ -129,7 +131,8 @@ export class DeliveryRepository {
     }
     if (again.length > 0) {
       const cases = again.map(() => 'WHEN ? THEN ?').join(' ')
-      await tx.query(
+      await change(
+        tx,
         `UPDATE deliveries SET attempts = attempts + 1, due_at = CASE id ${cases} END
          WHERE status = 'pending' AND id IN ${inList(again)}`,
         [...again.flatMap(({ id, dueAt }) => [id, dueAt]), ...again.map(({ id }) => id)],

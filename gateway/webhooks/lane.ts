@@ -82,6 +82,12 @@ export class Lane {
     void this.pump()
   }
 
+  /** Somebody looked, and there is something to do: what was read ahead is as good as ever while it is being worked on. */
+  look(): void {
+    if (this.isIdle) this.refresh()
+    else this.wake()
+  }
+
   /** What was read ahead may have been changed by others. */
   refresh(): void {
     this.line.clear()
@@ -195,7 +201,8 @@ export class Lane {
     const verdict = this.judge(delivery, outcome)
     void this.pump()
     await this.write(verdict)
-    this.back(line, delivery, verdict.dueAt)
+    // One that stays at the head of its line is not read again.
+    this.back(line, { ...delivery, attempts: delivery.attempts + 1 }, verdict.dueAt)
     if (verdict.turn?.recovered) this.refresh()
   }
 
@@ -247,7 +254,7 @@ export class Lane {
   private async write(verdict: Verdict): Promise<void> {
     for (;;) {
       try {
-        return await this.parts.recorder.record(verdict)
+        return await this.parts.recorder.record(verdict, { hurry: this.webhook.ordered })
       } catch (err) {
         this.parts.log.warn({ err: toAppError(err), delivery: verdict.delivery.id }, 'delivery.not_written')
         if (this.aborting.aborted) return

@@ -2,7 +2,8 @@ import type { EntityManager } from 'typeorm'
 import type { Dialect } from '../../migrations/columns.js'
 import type { TenantId } from '../../proto/contract.js'
 import type { Database } from '../db/database.js'
-import { change, inList, insertRows, selectRows, updateRows } from '../db/rows.js'
+import { inList, insertRows, selectRows, updateRows } from '../db/rows.js'
+import { change, oneOf, query } from '../db/statements.js'
 import { seal, unseal } from '../tenants/sealing.js'
 import type { Health, Webhook, WebhookId, WebhookSecrets, WebhookStatus } from './webhook.js'
 import { type WebhookRow, webhookTable } from './webhook-table.js'
@@ -72,9 +73,11 @@ export class WebhookRepository {
 
   /** Who gets something of what these tenants' sessions do. */
   async interested(tx: EntityManager, tenantIds: readonly TenantId[]): Promise<Interested[]> {
-    const rows: { id: WebhookId; tenant_id: TenantId; events: string; sessions: string }[] = await tx.query(
-      `SELECT id, tenant_id, events, sessions FROM webhooks WHERE tenant_id IN ${inList(tenantIds)} AND ${active}`,
-      [...tenantIds],
+    const { sql, values } = oneOf(tenantIds)
+    const rows = await query<{ id: WebhookId; tenant_id: TenantId; events: string; sessions: string }>(
+      tx,
+      `SELECT id, tenant_id, events, sessions FROM webhooks WHERE tenant_id ${sql} AND ${active}`,
+      values,
     )
     return rows.map(({ id, tenant_id, events, sessions }) => ({
       ...{ id, tenantId: tenant_id },

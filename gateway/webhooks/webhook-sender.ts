@@ -69,7 +69,7 @@ function beginningOf(body: Readable): Promise<string> {
     let size = 0
     const done = () => {
       clearTimeout(timer)
-      resolve(Buffer.concat(chunks).subarray(0, MOST_BYTES).toString('utf8').replaceAll('\0', '\uFFFD'))
+      resolve(asText(Buffer.concat(chunks)))
       if (!body.readableEnded) body.destroy()
     }
     const timer = setTimeout(done, BODY_MS)
@@ -81,6 +81,12 @@ function beginningOf(body: Readable): Promise<string> {
     // What it said before it broke is what it said.
     body.once('end', done).once('close', done).on('error', done)
   })
+}
+
+/** At most so many bytes again: what is no text becomes three bytes for each of its own. */
+function asText(bytes: Buffer): string {
+  const text = bytes.subarray(0, MOST_BYTES).toString('utf8').replaceAll('\0', '\uFFFD')
+  return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(MOST_BYTES)).read)
 }
 
 const words: Record<string, string> = {

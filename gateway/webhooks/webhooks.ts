@@ -1,4 +1,5 @@
 /** Webhooks as the API sees them: made, changed, tested, deleted. */
+import { setMaxListeners } from 'node:events'
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
@@ -32,7 +33,9 @@ const CONCURRENCY = 4
 export class Webhooks {
   private readonly stopping = new AbortController()
 
-  constructor(private readonly options: WebhooksOptions) {}
+  constructor(private readonly options: WebhooksOptions) {
+    setMaxListeners(0, this.stopping.signal)
+  }
 
   /** Tests that are under way end now. */
   stop(): void {
