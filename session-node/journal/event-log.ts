@@ -6,6 +6,12 @@ import { newId } from '../../runtime/ids.js'
 import { Pulse } from '../pulse.js'
 import type { Journal } from './journal.js'
 
+/**
+ * So many characters are read at once, and the event that goes beyond: some batches wait in memory for a reader that is
+ * slow, and none may be larger than a gRPC message.
+ */
+const ENOUGH = 256 * 1_024
+
 /** Whose event it is. */
 export interface SessionRef {
   id: SessionId
@@ -70,11 +76,13 @@ export class EventLog {
 
   /** The events after a position, of these sessions or of all. `next` is where to read on. */
   read(position: number, limit: number, sessionIds?: ReadonlySet<SessionId>): { events: NodeEvent[]; next: number } {
-    const rows = this.journal.all<EventRow>(
-      'SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?',
-      position,
-      limit,
-    )
+    const rows: EventRow[] = []
+    let length = 0
+    const sql = 'SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?'
+    for (const row of this.journal.each<EventRow>(sql, position, limit)) {
+      rows.push(row)
+      if ((length += row.body.length) >= ENOUGH) break
+    }
     const epoch = this.end().epoch
     const wanted = sessionIds ? rows.filter((row) => sessionIds.has(row.session_id)) : rows
     return { events: wanted.map((row) => toEvent(row, epoch)), next: rows.at(-1)?.position ?? position }

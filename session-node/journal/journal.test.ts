@@ -52,7 +52,7 @@ describe('the journal', () => {
     await log.append(session, aCall('1'))
     const pages = journal.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
     journal.get(`PRAGMA max_page_count = ${pages}`)
-    const big = (callId: string) => ({ ...aCall(callId), from: callId.repeat(100_000) })
+    const big = (callId: string) => ({ ...aCall(callId), from: callId.repeat(50_000) })
     const happened = ['2', '3'].map((id) => journal.record(() => log.insert(session, big(id))))
     const told = journal.record(() => log.insert(session, big('4')), { patient: false })
     await expect(told).rejects.toMatchObject({ code: 'storage_full' })

@@ -126,6 +126,11 @@ export class Journal implements Service {
     return this.statement(sql).all(...values) as Found[]
   }
 
+  /** One by one, for who does not want all. Nothing else may be asked before the end. */
+  each<Found = Row>(sql: string, ...values: Value[]): IterableIterator<Found> {
+    return this.statement(sql).iterate(...values) as IterableIterator<Found>
+  }
+
   get<Found = Row>(sql: string, ...values: Value[]): Found | undefined {
     return this.statement(sql).get(...values) as Found | undefined
   }
