@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { expect } from 'vitest'
 import { quantile } from '../../bench/report.js'
 import { sleep } from '../../runtime/clock.js'
@@ -16,7 +17,14 @@ row('F17', 'receivers that hang, drip, flood and reset', async (given) => {
   const world = await hookedRig(given, { schedule: '0' })
   const { rig, sink } = world
   await rig.sandboxSession('one')
-  const replies = { '/hangs': bad.hangs, '/drips': bad.drips, '/floods': bad.floods(200 * MIB), '/resets': bad.resets }
+  const noText = (response: ServerResponse) => void response.end(Buffer.alloc(30_000, 0xff))
+  const replies = {
+    '/noText': noText,
+    '/hangs': bad.hangs,
+    '/drips': bad.drips,
+    '/floods': bad.floods(200 * MIB),
+    '/resets': bad.resets,
+  }
   // Warm, so that what grows is not what every first delivery loads.
   const warm = await world.hook('/warm')
   await world.receive(20)
