@@ -113,6 +113,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     presence: messaging.presence,
     repository: sessionRepository,
     node: sessionNode,
+    onCreated: messaging.onSessionCreated,
     onDeleted: messaging.onSessionDeleted,
   })
   const reconciler = new SessionReconciler({

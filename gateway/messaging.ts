@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { NodeDirectory } from '../proto/node-directory.js'
 import type { Clock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
+import { newId } from '../runtime/ids.js'
 import type { Logger } from '../runtime/log.js'
 import type { Metrics } from '../runtime/metrics.js'
 import type { Database, Tx } from './db/database.js'
@@ -32,6 +33,7 @@ import { Messages } from './messages/messages.js'
 import { OpenMessagesRepository } from './messages/open-messages-repository.js'
 import { shortMessageRoutes } from './messages/short-message-routes.js'
 import { EventStoring } from './nodes/event-storing.js'
+import { noticeRoutes } from './notices/notice-routes.js'
 import { HandOver } from './nodes/hand-over.js'
 import { LostNodes } from './nodes/lost-nodes.js'
 import { NodeCursorRepository } from './nodes/node-cursor-repository.js'
@@ -45,7 +47,7 @@ import { OldMessages } from './retention/old-messages.js'
 import { Retention, type RetentionConfig } from './retention/retention.js'
 import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
-import type { SessionEvents } from './sessions/session-events.js'
+import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { ApiKeys } from './tenants/api-keys.js'
 import type { Secrets } from './tenants/secrets.js'
@@ -79,6 +81,8 @@ export interface MessagingOptions {
 
 export interface Messaging extends Service {
   presence: NodePresence
+  /** In the transaction that makes a session: its first event. */
+  onSessionCreated: (tx: Tx, session: Session) => Promise<void>
   /** In the transaction that deletes a session: what it has not sent will not be. */
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   routes: ApiRouter[]
@@ -209,6 +213,11 @@ export function createMessaging(options: MessagingOptions): Messaging {
     stop: parts.stop,
     presence: links,
     retention,
+    onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {
+      const at = createdAt.getTime()
+      const created = { id: newId('evt'), tenantId, sessionId, at, ...sessionTold({ status: 'created' }) }
+      await eventRepository.add(tx, [created], at)
+    },
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
     open: [signedMediaRoutes({ media, links: mediaLinks })],
     keyless: (ctx) => isSignedMedia(ctx) || streams.keyless(ctx),
@@ -220,6 +229,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       decisionRoutes({ messages, decisions, views, keyed }),
       ...streams.routes,
       webhooks.routes,
+      noticeRoutes({ events: eventRepository, presenter }),
       nodeRoutes({ directory, presence: links, lostNodes }),
     ],
   }
