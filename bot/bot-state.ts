@@ -89,6 +89,8 @@ const migrations = [
      told INTEGER NOT NULL DEFAULT 0,
      at INTEGER NOT NULL
    );`,
+  // How far the gateway's notices were read.
+  'CREATE TABLE notices (one INTEGER PRIMARY KEY CHECK (one = 1), cursor TEXT NOT NULL);',
 ]
 
 const DAY = 86_400_000

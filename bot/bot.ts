@@ -9,6 +9,7 @@ import { Alerts, type AlertTiming } from './alerts/alerts.js'
 import { EventLogAlerts } from './alerts/event-log-alerts.js'
 import { HeldMessages } from './alerts/held-messages.js'
 import { Incidents } from './alerts/incidents.js'
+import { Notices } from './alerts/notices.js'
 import { Background } from './background.js'
 import { BotState } from './bot-state.js'
 import { Choices } from './choices.js'
@@ -96,6 +97,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const heldMessages = new HeldMessages({ operators, state, live, talk, background, clock, log })
   const checkMs = timing.alerts?.checkMs
   const eventLogs = new EventLogAlerts({ operators, directory, talk, log, ...(checkMs ? { checkMs } : {}) })
+  const notices = new Notices({ operators, state, gateway, talk, log, ...(checkMs ? { checkMs } : {}) })
   const news = createNews({ live, sends, relays, qrPhotos, alerts, heldMessages, state })
   const watcher = new NodeWatcher(directory, state, news, log)
 
@@ -131,6 +133,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     watcher,
     alerts,
     eventLogs,
+    notices,
     // Stopped before those who wait for it.
     outbox,
     { start: () => Promise.resolve(), stop: () => inbox.stop() },

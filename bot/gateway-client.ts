@@ -22,6 +22,20 @@ export type GatewaySession = z.output<typeof GatewaySession>
 const SessionPage = z.object({ data: z.array(GatewaySession), nextCursor: z.string().nullish() })
 const Link = z.object({ url: z.string() })
 const MessagePage = z.object({ data: z.array(z.looseObject({ waMessageId: z.string().optional(), type: z.string() })) })
+const Notice = z.object({
+  type: z.string(),
+  tenant: z.string(),
+  data: z.looseObject({
+    webhook: z.object({ id: z.string(), description: z.string().optional(), host: z.string() }).optional(),
+    error: z.string().optional(),
+    reason: z.string().optional(),
+    quota: z.string().optional(),
+    used: z.number().optional(),
+    limit: z.number().optional(),
+  }),
+})
+export type Notice = z.output<typeof Notice>
+const NoticePage = z.object({ data: z.array(Notice), nextCursor: z.string() })
 const StoredFile = z.object({ id: z.string() })
 const Problem = z.object({ detail: z.string().optional(), title: z.string().optional(), code: z.string().optional() })
 
@@ -82,6 +96,12 @@ export class GatewayClient {
   async decide(id: string, decision: Decision): Promise<void> {
     const [path, body] = decision === 'resend' ? ['resend', {}] : ['settle', { status: decision }]
     await this.ask('POST', `/messages/${encodeURIComponent(id)}/${path}`, z.unknown(), { body })
+  }
+
+  /** What operators have to hear, after a cursor; without one, where to go on from. */
+  notices(cursor?: string): Promise<z.output<typeof NoticePage>> {
+    const after = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
+    return this.ask('GET', `/notices${after}`, NoticePage, { timeoutMs: READ_MS })
   }
 
   /** A short-lived page that shows the QR code. */

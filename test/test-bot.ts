@@ -52,12 +52,17 @@ export function becomes({ body }: NodeEvent, status: SessionStatus): boolean {
   return body.kind === 'session_status' && body.session.status === status
 }
 
-export async function startTestBot(options: { node?: TestNodeOptions } = {}): Promise<TestBot> {
+export async function startTestBot(
+  options: { node?: TestNodeOptions; gateway?: Record<string, string> } = {},
+): Promise<TestBot> {
   const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-bot-'))
   const telegram = await new FakeTelegram().start()
   const firstNode = await startTestNode(options.node)
   const nodeAddress = firstNode.node.address()
-  const gatewayConfig = readGatewayConfig({ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: nodeAddress })
+  const gatewayConfig = readGatewayConfig({
+    ...{ DATA_DIR: join(dataDir, 'gateway'), PORT: '0', NODES: nodeAddress },
+    ...options.gateway,
+  })
   const gateway = createGateway(gatewayConfig, { log: silentLog() })
   await gateway.start()
   const apiKey = await gateway.issueKey({ name: 'bot', scopes: ['admin'] })

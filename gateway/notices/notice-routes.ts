@@ -1,0 +1,40 @@
+/** What operators have to hear of all tenants, for the bot: a list that is read on from a cursor. */
+import Router from '@koa/router'
+import { z } from 'zod'
+import type { EventType } from '../events/catalogue/catalogue.js'
+import type { EventPresenter } from '../events/event-presenter.js'
+import type { EventRepository } from '../events/event-repository.js'
+import { allow } from '../http/authenticate.js'
+import type { ApiRouter, ApiState } from '../http/context.js'
+import { decodeCursor, encodeCursor, pageFields } from '../http/pagination.js'
+import { parse } from '../http/parse.js'
+
+const types: readonly EventType[] = ['webhook.failing', 'webhook.disabled', 'quota.warning', 'quota.reached']
+const Query = z.object({ ...pageFields })
+const Place = z.tuple([z.number().int().min(0)])
+
+export interface NoticeParts {
+  events: Pick<EventRepository, 'list' | 'newestPlace'>
+  presenter: Pick<EventPresenter, 'all'>
+}
+
+export function noticeRoutes({ events, presenter }: NoticeParts): ApiRouter {
+  const router = new Router<ApiState>({ prefix: '/api/v1' })
+
+  router.get('/notices', allow('admin'), async (ctx) => {
+    const { limit, cursor } = parse(Query, ctx.query)
+    const newest = await events.newestPlace()
+    // Without a cursor: from now on.
+    const after = cursor === undefined ? newest : decodeCursor(Place, cursor)[0]
+    const found = after >= newest ? [] : await events.list(after, limit, { types })
+    const shown = await presenter.all(found)
+    const last = found.at(-1)?.place ?? after
+    ctx.body = {
+      data: shown.map((event, index) => ({ ...event, tenant: found[index]?.tenantId })),
+      // What was looked through need not be looked through again.
+      nextCursor: encodeCursor([found.length < limit ? Math.max(newest, last) : last]),
+    }
+  })
+
+  return router
+}
