@@ -9,6 +9,7 @@ import { createGateway, type Gateway, type Outside } from '../gateway/gateway.js
 import { silentLog } from '../runtime/log.js'
 import { startTestNode, type TestNode, type TestNodeOptions } from '../session-node/testing.js'
 import { emptyDatabase, type TestTarget } from './databases.js'
+import { unknownEvents } from './known-events.js'
 
 export interface TestGatewayOptions {
   target?: TestTarget
@@ -16,6 +17,8 @@ export interface TestGatewayOptions {
   node?: TestNodeOptions
   config?: Partial<GatewayConfig>
   outside?: Partial<Outside>
+  /** The test stores events that nothing of ours would. */
+  anyEvents?: boolean
 }
 
 export interface Answer {
@@ -95,10 +98,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
     },
     async stop() {
+      const unknown = options.anyEvents ? [] : await unknownEvents((path) => raw(path))
       await gateway.stop()
       await Promise.all(nodes.map((node) => node.stop()))
       await database.remove()
       await rm(dataDir, { recursive: true, force: true })
+      if (unknown.length > 0) throw new Error(`Events that the catalogue does not know:\n${unknown.join('\n')}`)
     },
   }
 }
