@@ -86,6 +86,8 @@ row('F40', 'the disk of a node is lost, its session is linked elsewhere, and it 
   const after = await send()
   await reads(after.path, { status: 'delivered' })
   expect(await wire(other)).toEqual(ids(waiting, taken, after))
+  // Nothing of what it still had queued went out from there.
+  expect(await wire(name)).toEqual(ids(sent))
   return `1 not taken sent from the new node; 2 taken became unknown (node_lost): 1 sent again on request, 1 settled; the old node stopped its session when it came back; ${(await rig.wire()).length} lines`
 })
 
