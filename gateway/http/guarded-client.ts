@@ -2,17 +2,14 @@
  * The one HTTP client for addresses that callers choose (media URLs, webhooks): https, no redirects, the resolved
  * address checked and then dialled (no second look-up), private and special ranges refused, size and time bounded.
  */
-import { type LookupAddress, type LookupAllOptions, lookup as dnsLookup } from 'node:dns'
+import { type LookupAllOptions, lookup as dnsLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, buildConnector, type Dispatcher, request } from 'undici'
 import { AppError } from '../../runtime/app-error.js'
+import { fewLookups, type Resolve } from './few-lookups.js'
 
-export type Resolve = (
-  hostname: string,
-  options: LookupAllOptions,
-  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void
+export type { Resolve } from './few-lookups.js'
 
 export interface GuardedClientOptions {
   /** Ranges, such as `10.0.0.0/8`, that may be reached although they are private, by plain http too. */
@@ -20,6 +17,8 @@ export interface GuardedClientOptions {
   resolve?: Resolve
   connectTimeoutMs?: number
   connections?: number
+  /** Names looked up at once, of the four that a process can: 1 unless given. */
+  lookups?: number
 }
 
 export interface GuardedRequest {
@@ -48,7 +47,10 @@ export interface GuardedClient {
 
 export function createGuardedClient(options: GuardedClientOptions): GuardedClient {
   const ranges = options.allowCidrs.map((cidr) => ipaddr.parseCIDR(cidr))
-  const resolve: Resolve = options.resolve ?? ((hostname, how, done) => dnsLookup(hostname, how, done))
+  const resolve = fewLookups(
+    options.resolve ?? ((hostname, how, done) => dnsLookup(hostname, how, done)),
+    options.lookups ?? 1,
+  )
 
   function isAllowed(address: string): boolean {
     const parsed = ipaddr.process(address)

@@ -75,7 +75,7 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
   const key = () => secrets.key('webhook-secrets')
   const repository = new WebhookRepository(db, key)
   const deliveries = new DeliveryRepository(db, key)
-  const client = createGuardedClient({ allowCidrs: settings.allowCidrs, connections: MOST_AT_ONCE })
+  const client = createGuardedClient({ allowCidrs: settings.allowCidrs, connections: MOST_AT_ONCE, lookups: 2 })
   const sender = new WebhookSender({ client, userAgent: `Switchboard/${version}`, clock })
   const recorder = new DeliveryRecorder({
     ...{ db, webhooks: repository, deliveries },
