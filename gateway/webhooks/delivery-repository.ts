@@ -67,7 +67,7 @@ export class DeliveryRepository {
     )
     return rows.map(({ answer, ...attempt }) => ({
       ...attempt,
-      answer: answer === null ? null : (unseal(answer, attempt.id, this.key()) as string),
+      answer: answer === null ? null : opened(answer, attempt.id, this.key()),
     }))
   }
 
@@ -235,5 +235,14 @@ export class DeliveryRepository {
     )
     const times = heads.map(({ createdAt }) => createdAt.getTime())
     return { pending: Number(counts[0]?.pending ?? 0), oldestAt: times.length > 0 ? Math.min(...times) : undefined }
+  }
+}
+
+/** Null when it was sealed under another SECRET_KEY. */
+function opened(answer: string, id: string, key: Buffer): string | null {
+  try {
+    return unseal(answer, id, key) as string
+  } catch {
+    return null
   }
 }

@@ -21,6 +21,9 @@ export interface ReplaysOptions {
 }
 
 const AT_ONCE = 500
+const SOME = 25
+/** Characters of an answer that a list shows. */
+const LISTED_ANSWER = 500
 /** Of one request; it can be asked again. */
 const MOST_EVENTS = 100_000
 
@@ -40,9 +43,14 @@ export class Replays {
   async list(webhook: Webhook, page: { status?: DeliveryStatus | undefined; before?: number; limit: number }) {
     const { deliveries } = this.options
     const rows = await deliveries.list(webhook.id, page)
-    const attempts = await deliveries.attemptsOf(rows.map(({ id }) => id))
     const byDelivery = new Map<string, Attempt[]>(rows.map(({ id }) => [id, []]))
-    for (const attempt of attempts) byDelivery.get(attempt.deliveryId)?.push(attempt)
+    // A few at a time, and the beginning of each answer: a page of them whole could be a hundred megabytes.
+    for (let at = 0; at < rows.length; at += SOME) {
+      const some = await deliveries.attemptsOf(rows.slice(at, at + SOME).map(({ id }) => id))
+      for (const { answer, ...attempt } of some) {
+        byDelivery.get(attempt.deliveryId)?.push({ ...attempt, answer: answer && answer.slice(0, LISTED_ANSWER) })
+      }
+    }
     return rows.map((delivery) => ({ delivery, attempts: byDelivery.get(delivery.id) ?? [] }))
   }
 

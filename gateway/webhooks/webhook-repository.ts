@@ -154,16 +154,30 @@ export class WebhookRepository {
 
   private async select(reader: EntityManager, condition: string, values: readonly unknown[]): Promise<Webhook[]> {
     const rows = await selectRows(reader, webhookTable, condition, values)
-    return rows.map(({ sealed, holder: _, leaseUntil: __, ...row }) => ({
-      ...row,
-      ...(unseal(sealed, row.id, this.key()) as WebhookSecrets),
-    }))
+    return rows.map(({ sealed, holder: _, leaseUntil: __, ...row }) => {
+      const secrets = this.opened(sealed, row.id)
+      return secrets ? { ...row, ...secrets } : { ...row, ...lost, ...(isActive(row) ? disabled : {}) }
+    })
+  }
+
+  private opened(sealed: string, id: WebhookId): WebhookSecrets | undefined {
+    try {
+      return unseal(sealed, id, this.key()) as WebhookSecrets
+    } catch {
+      return undefined
+    }
   }
 
   private toRow({ secret, previous, headers, ...row }: Webhook): Omit<WebhookRow, 'holder' | 'leaseUntil'> {
     return { ...row, sealed: seal({ secret, previous, headers } satisfies WebhookSecrets, row.id, this.key()) }
   }
 }
+
+/** What becomes of a webhook when SECRET_KEY is another one: nobody could verify what it sends. */
+const lost: WebhookSecrets = { secret: '', previous: [], headers: {} }
+const disabled = { status: 'disabled', reason: 'secret_lost' } as const
+const isActive = ({ status }: WebhookRow | Omit<WebhookRow, 'sealed' | 'holder' | 'leaseUntil'>) =>
+  status === 'enabled' || status === 'failing'
 
 const changeable = [
   'url',

@@ -164,6 +164,23 @@ describe('/api/v1/webhooks', () => {
     expect((await ask('PATCH', `/webhooks/${ofShop.id}`, { sessions: ['*'] }, limited)).status).toBe(403)
   })
 
+  it('needs a new secret when the old one cannot be opened any more', async () => {
+    const { id } = await make({ url: catcher.url('/lost'), headers: { 'X-A': 'b' } })
+    const { db } = gateway.gateway
+    const other = (await make()).id
+    await db.write((tx) =>
+      tx.query('UPDATE webhooks SET sealed = (SELECT sealed FROM webhooks WHERE id = ?) WHERE id = ?', [other, id]),
+    )
+    expect((await ask('GET', `/webhooks/${id}`)).body).toMatchObject({ status: 'disabled', reason: 'secret_lost' })
+    expect((await ask('POST', `/webhooks/${id}/test`)).body.code).toBe('secret_lost')
+    expect((await ask('PATCH', `/webhooks/${id}`, { status: 'enabled' })).body.code).toBe('secret_lost')
+    const { secret } = (await ask('POST', `/webhooks/${id}/rotate-secret`)).body
+    expect((await ask('PATCH', `/webhooks/${id}`, { status: 'enabled' })).body).toMatchObject({ status: 'enabled' })
+    await ask('POST', `/webhooks/${id}/test`)
+    const [caught] = catcher.at('/lost')
+    expect(caught && verified(caught, secret).type).toBe('webhook.test')
+  })
+
   it('asks for the scope to read and the one to write', async () => {
     const { id } = await make()
     const reader = { key: await keyFor({ scopes: ['webhooks:read'] }) }

@@ -94,6 +94,9 @@ export class Webhooks {
     if (same.url !== undefined) this.checkUrl(same.url)
     const sessionIds = sessions && (await this.sessionIds(caller, sessions))
     const before = await this.get(caller, id)
+    if (status === 'enabled' && before.secret === '') {
+      throw secretLost()
+    }
     // Enabling a webhook that failed begins anew, with a clean record.
     const reset = status === 'enabled' && before.status !== 'enabled'
     const there = Object.fromEntries(Object.entries(same).filter(([, value]) => value !== undefined))
@@ -118,7 +121,9 @@ export class Webhooks {
     const rotated = (webhook: Webhook): Webhook => ({
       ...webhook,
       secret: newSecret(),
-      previous: [{ secret: webhook.secret, until }, ...webhook.previous.filter((old) => old.until > now)].slice(0, 3),
+      previous: [{ secret: webhook.secret, until }, ...webhook.previous]
+        .filter((old) => old.secret !== '' && old.until > now)
+        .slice(0, 3),
     })
     return this.changed(caller, await this.get(caller, id), rotated, { also })
   }
@@ -132,6 +137,7 @@ export class Webhooks {
   async test(caller: Caller, id: string): Promise<{ event: string; outcome: Outcome }> {
     const { sender, clock } = this.options
     const webhook = await this.get(caller, id)
+    if (webhook.secret === '') throw secretLost()
     const event = newId('evt')
     const { description } = webhook
     const body = {
@@ -193,4 +199,14 @@ function maySee(key: ApiKey, { sessions }: Webhook): boolean {
 
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such webhook.', { reason: 'webhook_not_found' })
+}
+
+function secretLost(): AppError {
+  return new AppError(
+    'not_ready',
+    'The secret of this webhook is lost, because SECRET_KEY is another one. Rotate it.',
+    {
+      reason: 'secret_lost',
+    },
+  )
 }
