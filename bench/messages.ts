@@ -82,7 +82,7 @@ async function measure({ quick, say }: BenchOptions, { database, directory, open
     const all = await linkedSessions(bench, MANY)
     const figures: Figure[] = []
     // Compiled code and warm caches, as after a minute of work.
-    await cycle(bench, { connections: 10, sessions: all.slice(0, 1), seconds: 3 })
+    await cycle(bench, { connections: 50, sessions: all, seconds: 8 })
     for (const { connections, sessions, aim } of cycles) {
       figures.push(...(await fullCycles(bench, connections, all.slice(0, sessions), aim)))
     }
