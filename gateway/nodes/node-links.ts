@@ -64,10 +64,6 @@ export class NodeLinks implements Service, NodePresence {
   }
 
   lastHeardAt(nodeId: NodeId): number | undefined {
-    // A stream can stand for a while after its node is gone; the directory asks every other second.
-    if (this.live.has(nodeId) && this.isReachable(nodeId)) {
-      this.heard.set(nodeId, this.options.clock())
-    }
     return this.heard.get(nodeId)
   }
 
@@ -78,10 +74,6 @@ export class NodeLinks implements Service, NodePresence {
 
   liveNodes(): LiveNode[] {
     return [...this.live.values()]
-  }
-
-  private isReachable(nodeId: NodeId): boolean {
-    return this.options.directory.find(nodeId)?.reachable ?? false
   }
 
   private linkAll(): void {
@@ -102,15 +94,15 @@ export class NodeLinks implements Service, NodePresence {
         await sleep(LOOK_MS, signal)
         continue
       }
+      const began = performance.now()
       try {
         const taken = await cursors.acquire(nodeId, this.holder, LEASE_MS)
-        if (taken) {
-          const began = performance.now()
-          await this.follow(nodeId, node.client, taken, failures, log, signal)
-          if (performance.now() - began > LEASE_MS) failed = 0
-        } else await this.hearFromOther(nodeId, signal)
+        if (taken) await this.follow(nodeId, node.client, taken, failures, log, signal)
+        else await this.hearFromOther(nodeId, signal)
       } catch (err) {
         if (signal.aborted) return
+        // Followed for a while: what broke it is a new trouble.
+        if (performance.now() - began > LEASE_MS) failed = 0
         const wait = BACKOFF_MS[Math.min(failed++, BACKOFF_MS.length - 1)] ?? LOOK_MS
         log.warn({ err, retryInMs: wait }, 'node.link_lost')
         await sleep(wait * (0.75 + Math.random() / 2), signal)
@@ -152,14 +144,18 @@ export class NodeLinks implements Service, NodePresence {
         log.info({ fence: lease.fence }, 'node.followed')
         onLive(node)
       },
-      onQuestion: (asked, answer) => permits.answer(asked, answer),
+      onQuestion: (asked, answer) => {
+        // It asks every few seconds. That the stream stands tells nothing: a node can be gone for a while by then.
+        this.heard.set(nodeId, clock())
+        permits.answer(asked, answer)
+      },
       onStored,
     })
     try {
       await follower.run(client, signal)
     } finally {
       lost.abort()
-      if (this.live.delete(nodeId)) this.heard.set(nodeId, clock())
+      this.live.delete(nodeId)
       await renewing.catch((err: unknown) => log.warn({ err }, 'node.lease_not_renewed'))
       await permits.done()
       // Another gateway need not wait until it runs out.
@@ -174,11 +170,14 @@ export class NodeLinks implements Service, NodePresence {
   /** Returns when another gateway took over; throws when the database does not answer for as long as the lease lasts. */
   private async renew(lease: Lease, live: AbortSignal, signal: AbortSignal): Promise<void> {
     let renewedAt = performance.now()
+    let told = false
     for (;;) {
       await sleep(RENEW_MS, live.aborted ? signal : AbortSignal.any([live, signal]))
       if (signal.aborted) return
       try {
-        const heard = live.aborted && this.isReachable(lease.nodeId)
+        // Heard as the stream began; from then on by its questions.
+        const heard: boolean = live.aborted && !told
+        told ||= heard
         if (!(await this.options.cursors.renew(lease, LEASE_MS, heard))) return
         renewedAt = performance.now()
       } catch (error) {

@@ -44,10 +44,10 @@ describe.each(databases())('what is old enough, on $name', (target) => {
   it('goes: events, files of what was sent, files of nobody, and later the messages; what is not over stays', async () => {
     const sent = await picture()
     await reads(sent.id, 'delivered')
-    // The next one waits for its turn for longer than the test takes.
-    await test.ask('PATCH', `${API}/sessions/${session}`, { pacing: { gapMs: 600_000, jitterMs: 0 } })
     const last = await picture()
     await reads(last.id, 'delivered')
+    // The next one waits for its turn for longer than the test takes.
+    await test.ask('PATCH', `${API}/sessions/${session}`, { pacing: { gapMs: 600_000, jitterMs: 0 } })
     const waiting = await picture()
     await until('the node has it', async () => (await get(`/messages/${waiting.id}`)).body.nextAction === 'send')
     const stray = newId('med')
