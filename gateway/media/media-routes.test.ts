@@ -22,10 +22,11 @@ describe.each(databases())('media over REST on $name', (target) => {
   let talk: Talk
   let session: string
   let web: Server
+  let aheadMs = 0
   const pages = new Map<string, { body: Buffer; type?: string; status?: number }>()
 
   beforeAll(async () => {
-    test = await startTestGateway({ target })
+    test = await startTestGateway({ target, outside: { clock: () => Date.now() + aheadMs } })
     talk = talkThrough(test)
     session = await talk.linked()
     web = createServer((request, response) => {
@@ -205,6 +206,37 @@ describe.each(databases())('media over REST on $name', (target) => {
       const { body } = await test.ask('GET', `${API}/messages/${second.id}`)
       return body.image.pending === undefined
     })
+  })
+
+  it('has URLs in events that need no key, for a while, and give nothing else', async () => {
+    const image = { base64: PNG.toString('base64'), mimetype: 'image/png' }
+    await talk.receive(session, { from: '+491700000004', type: 'image', image })
+    const event = await until('the event', async () => {
+      const { body } = await test.ask('GET', `${API}/events?type=message.received&limit=500`)
+      return body.data.find((one: { data: { message: { from: string } } }) => one.data.message.from === '+491700000004')
+    })
+    const { url: signed, id, sha256, size } = event.data.message.image
+    expect({ sha256, size }).toEqual({ sha256: hash(PNG), size: PNG.length })
+    const open = (address: string, init: RequestInit = {}) => fetch(address, init)
+    const file = await open(signed)
+    expect(file.status).toBe(200)
+    expect(file.headers.get('content-disposition')).toMatch(/^attachment/)
+    expect(Buffer.from(await file.arrayBuffer()).equals(PNG)).toBe(true)
+    expect((await open(signed, { headers: { Range: 'bytes=0-3' } })).status).toBe(206)
+    const code = async (address: string, init?: RequestInit) => {
+      const answer = await open(address, init)
+      return [answer.status, ((await answer.json()) as { code: string }).code]
+    }
+    const other = (await upload(PNG, 'image/png', 'other.png')).body['id'] ?? ''
+    expect(await code(signed.replace(id, other))).toEqual([403, 'signature_invalid'])
+    expect(await code(signed.replace(/expires=(\d)/, 'expires=9'))).toEqual([403, 'signature_invalid'])
+    expect(await code(signed.replace(/signature=.*/, 'signature='))).toEqual([403, 'signature_invalid'])
+    expect(await code(signed.replace(/\?.*/, ''))).toEqual([401, 'api_key_missing'])
+    expect(await code(signed, { method: 'DELETE' })).toEqual([401, 'api_key_missing'])
+    expect(await code(signed.replace('/media/', '/messages/'))).toEqual([401, 'api_key_missing'])
+    aheadMs = 3_601_000
+    expect(await code(signed)).toEqual([410, 'url_expired'])
+    aheadMs = 0
   })
 })
 
