@@ -5,7 +5,7 @@ import { quantile } from '../../bench/report.js'
 import { sleep } from '../../runtime/clock.js'
 import { until } from '../until.js'
 import { bad, eventOf } from '../webhook-catcher.js'
-import { type Hook, hookedRig } from './hooked-rig.js'
+import { type Hook, hookedRig, type ShownDelivery } from './hooked-rig.js'
 import { row } from './row.js'
 
 const MIB = 2 ** 20
@@ -40,13 +40,18 @@ row('F17', 'receivers that hang, drip, flood and reset', async (given) => {
   await world.receive(1)
   const ends: string[] = []
   for (const [path, hook] of Object.entries(hooks)) {
-    const { status, attempts } = await world.delivery(hook, (shown) => shown.status !== 'pending')
+    const { id } = await world.delivery(hook, (shown) => shown.status !== 'pending')
+    // By itself it is shown whole.
+    const { status, attempts } = (await rig.rest().get<ShownDelivery>(`/deliveries/${id}`)).body
     const [attempt] = attempts
     expect(attempts.length).toBe(1)
     expect(attempt?.durationMs).toBeLessThanOrEqual(15_500)
     expect(Buffer.byteLength(attempt?.answer ?? '')).toBeLessThanOrEqual(20_000)
     // What said 200 before its body came to nothing has said that it has it.
-    if (path === '/floods') expect(status).toBe('succeeded')
+    if (path === '/floods') {
+      expect(status).toBe('succeeded')
+      expect(attempt?.answer?.length).toBe(20_000)
+    }
     if (path === '/hangs' || path === '/drips') expect(status).toBe('exhausted')
     ends.push(`${path.slice(1)} ${status} after ${attempt?.durationMs} ms (${attempt?.error ?? attempt?.status})`)
   }
