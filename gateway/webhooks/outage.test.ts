@@ -75,6 +75,22 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
     for (const session of sessions) expect(ofSession('/ordered', session)).toEqual(inOrder)
   })
 
+  it('gets everything at once when it is back and a replay is asked for, whatever stands first in order', async () => {
+    const webhook = await hooks.make({ url: catcher.url('/ordered'), events: ['message.*'], ordered: true })
+    const since = now
+    await hooks.happen(sessions, 12)
+    await hooks.deliver()
+    await pass(9 * HOUR)
+    down = false
+    await pass(20 * MINUTE)
+    expect(await list(webhook.id, 'succeeded')).toEqual([])
+    // The two that stand first; the others were due all the time.
+    expect(await hooks.replays.replay(webhook, { since, succeeded: false })).toEqual({ deliveries: 2, complete: true })
+    await hooks.deliver()
+    expect(await list(webhook.id, 'succeeded')).toHaveLength(12)
+    for (const session of sessions) expect(ofSession('/ordered', session)).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
   it('gets ten attempts over 75 hours for an event, and then none', async () => {
     const webhook = await hooks.make({ url: catcher.url('/down'), events: ['message.*'] })
     const begun = now

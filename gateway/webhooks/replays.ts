@@ -90,6 +90,8 @@ export class Replays {
   private async replaySince(webhook: Webhook, { since, succeeded }: Extract<ReplayRequest, { since: number }>) {
     const { db, deliveries, events, planner } = this.options
     const again: DeliveryStatus[] = ['exhausted', 'cancelled', ...(succeeded ? (['succeeded'] as const) : [])]
+    // What waits for a later attempt goes now: whoever asks knows that the receiver is back.
+    const isWanted = ({ status, dueAt }: Delivery) => again.includes(status) || (status === 'pending' && dueAt !== 0)
     const { tenantId, sessions } = webhook
     const sessionIds = sessions.includes('*') ? undefined : (sessions as `ses_${string}`[])
     let after = await events.placeBefore(new Date(since))
@@ -105,12 +107,12 @@ export class Replays {
           tx,
           missing.map((event) => planner.delivery(webhook, event)),
         )
-        const ended = [...there.values()].filter(({ status }) => again.includes(status))
+        const revived = [...there.values()].filter(isWanted)
         await deliveries.revive(
           tx,
-          ended.map(({ id }) => id),
+          revived.map(({ id }) => id),
         )
-        return missing.length + ended.length
+        return missing.length + revived.length
       })
       after = some.at(-1)?.place ?? after
       if (some.length < AT_ONCE) return { deliveries: count, complete: true }
