@@ -174,13 +174,22 @@ export type EventBody =
     }
   | { kind: 'message_edited'; waMessageId: string; chatId: string; body: string }
   | { kind: 'message_deleted'; waMessageId: string; chatId: string }
-  | { kind: 'message_reaction'; waMessageId: string; chatId: string; from: string; fromPhone?: string; emoji: string }
+  | {
+      kind: 'message_reaction'
+      waMessageId: string
+      chatId: string
+      from: string
+      fromPhone?: string
+      fromLid?: string
+      emoji: string
+    }
   | {
       kind: 'poll_vote'
       waMessageId: string
       chatId: string
       from: string
       fromPhone?: string
+      fromLid?: string
       options: string[]
     }
   | {
@@ -191,7 +200,15 @@ export type EventBody =
       participants: string[]
       what?: string
     }
-  | { kind: 'call'; callId: string; from: string; fromPhone?: string; video: boolean; group: boolean }
+  | {
+      kind: 'call'
+      callId: string
+      from: string
+      fromPhone?: string
+      fromLid?: string
+      video: boolean
+      group: boolean
+    }
 export type EventKind = EventBody['kind']
 
 /** A fact that a node reports. Unique by (epoch, position) of its node. */

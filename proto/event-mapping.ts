@@ -106,12 +106,12 @@ function bodyFromProto(event: ProtoEvent): EventBody {
       return { kind: 'message_deleted', waMessageId, chatId }
     }
     case 'messageReaction': {
-      const { waMessageId, chatId, from, fromPhone, emoji } = required(event.messageReaction, which)
-      return { kind: 'message_reaction', waMessageId, chatId, from, ...present({ fromPhone }), emoji }
+      const { waMessageId, chatId, from, fromPhone, fromLid, emoji } = required(event.messageReaction, which)
+      return { kind: 'message_reaction', waMessageId, chatId, from, ...present({ fromPhone, fromLid }), emoji }
     }
     case 'pollVote': {
-      const { waMessageId, chatId, from, fromPhone, options } = required(event.pollVote, which)
-      return { kind: 'poll_vote', waMessageId, chatId, from, ...present({ fromPhone }), options }
+      const { waMessageId, chatId, from, fromPhone, fromLid, options } = required(event.pollVote, which)
+      return { kind: 'poll_vote', waMessageId, chatId, from, ...present({ fromPhone, fromLid }), options }
     }
     case 'group': {
       const { kind, chatId, by, participants, what } = required(event.group, which)
@@ -119,8 +119,8 @@ function bodyFromProto(event: ProtoEvent): EventBody {
       return { kind: 'group', change, chatId, ...present({ by, what }), participants }
     }
     case 'call': {
-      const { callId, from, fromPhone, video, group } = required(event.call, which)
-      return { kind: 'call', callId, from, ...present({ fromPhone }), video, group }
+      const { callId, from, fromPhone, fromLid, video, group } = required(event.call, which)
+      return { kind: 'call', callId, from, ...present({ fromPhone, fromLid }), video, group }
     }
   }
 }

@@ -78,10 +78,26 @@ const bodies: EventBody[] = [
   })),
   { kind: 'message_edited', waMessageId: 'A', chatId: '1@c.us', body: 'new' },
   { kind: 'message_deleted', waMessageId: 'A', chatId: '1@c.us' },
-  { kind: 'message_reaction', waMessageId: 'A', chatId: '1@c.us', from: '2@lid', emoji: '👍' },
-  { kind: 'poll_vote', waMessageId: 'A', chatId: '1@c.us', from: '2@c.us', fromPhone: '2', options: ['yes'] },
+  {
+    kind: 'message_reaction',
+    waMessageId: 'A',
+    chatId: '1@c.us',
+    from: '2@c.us',
+    fromPhone: '2',
+    fromLid: '7@lid',
+    emoji: '👍',
+  },
+  {
+    kind: 'poll_vote',
+    waMessageId: 'A',
+    chatId: '1@c.us',
+    from: '2@c.us',
+    fromPhone: '2',
+    fromLid: '7@lid',
+    options: ['yes'],
+  },
   { kind: 'group', change: 'updated', chatId: '1@g.us', participants: [], what: 'subject' },
-  { kind: 'call', callId: 'C', from: '2@c.us', video: true, group: false },
+  { kind: 'call', callId: 'C', from: '2@c.us', fromLid: '7@lid', video: true, group: false },
 ]
 
 describe('mapping', () => {

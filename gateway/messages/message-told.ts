@@ -49,8 +49,9 @@ export function callTold({ callId, video, group, ...body }: Body<'call'>): Told 
   return { type: 'call.received', data: { callId, ...(chatId ? { chatId } : {}), ...byWhom(body), video, group } }
 }
 
-export function byWhom({ from, fromPhone }: { from: string; fromPhone?: string }) {
-  return { from: fromPhone ? `+${fromPhone}` : shownChat(from), fromId: from }
+export function byWhom({ from, fromPhone, fromLid }: { from: string; fromPhone?: string; fromLid?: string }) {
+  const shown = { from: fromPhone ? `+${fromPhone}` : shownChat(from), fromId: from }
+  return fromLid ? { ...shown, fromLid } : shown
 }
 
 /** Who wrote a message that is kept. */

@@ -135,12 +135,14 @@ describe.each(shapes)('what a session with keys as $keyShape and chats by $addre
       chatId: ben.id,
       from: ben.id,
       fromPhone: '4915122222222',
+      fromLid: expect.stringMatching(/^\d+@lid$/),
       emoji: '🎉',
     })
     await ben.revoke(sent)
     expect(await session.body('message_deleted')).toMatchObject({ waMessageId, chatId: ben.id })
     await ben.call(anna.id, { video: true })
-    expect(await session.body('call')).toMatchObject({ from: ben.id, fromPhone: '4915122222222', video: true })
+    const call = { from: ben.id, fromPhone: '4915122222222', fromLid: expect.stringMatching(/@lid$/), video: true }
+    expect(await session.body('call')).toMatchObject(call)
   })
 
   it('is what was typed on the phone, apart from what was sent here', async () => {

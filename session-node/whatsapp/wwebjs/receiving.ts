@@ -113,15 +113,14 @@ export class Receiving {
     const chatId = chatOf(raw)
     const me = this.to.me()
     const sender: Person = raw.switchboard?.sender ?? { id: textOf(raw.author ?? raw.from) }
-    const { from: senderId, fromPhone } = from(sender)
+    const { from: senderId, ...known } = from(sender)
     this.#tell({
       kind: 'message_received',
       waMessageId: raw.id.id,
       chatId,
       from: fromMe ? me : senderId,
       to: fromMe ? chatId : me,
-      ...(fromPhone !== undefined && { fromPhone }),
-      ...(sender.lid !== undefined && { fromLid: sender.lid }),
+      ...known,
       ...(raw.notifyName !== undefined && raw.notifyName !== '' && { fromName: raw.notifyName }),
       origin: fromMe ? 'phone' : 'contact',
       content,
@@ -170,8 +169,12 @@ function idOf({ id, phone }: Person): string {
   return phone ?? id
 }
 
-function from(person: Person): { from: string; fromPhone?: string } {
-  return { from: idOf(person), ...(person.phone !== undefined && { fromPhone: person.phone.replace(/@.*$/, '') }) }
+function from(person: Person): { from: string; fromPhone?: string; fromLid?: string } {
+  return {
+    from: idOf(person),
+    ...(person.phone !== undefined && { fromPhone: person.phone.replace(/@.*$/, '') }),
+    ...(person.lid !== undefined && { fromLid: person.lid }),
+  }
 }
 
 function textOf(id: unknown): string {
