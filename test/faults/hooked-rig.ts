@@ -37,6 +37,7 @@ export async function hookedRig(
   afterwards(() => sink.stop())
   const settings = { WEBHOOK_ALLOW_CIDRS: '127.0.0.1/32', ...(schedule ? { DELIVERY_SCHEDULE: schedule } : {}) }
   const rig = await make({ ...options, env: (name) => ({ ...settings, ...env(name) }) })
+  rig.sink = sink
   return new HookedRig(rig, sink)
 }
 

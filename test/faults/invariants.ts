@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { waMessageId } from '../../proto/wa-message-id.js'
 import { until } from '../until.js'
+import { everyEventIsOwed } from './events-owed.js'
 import type { Rig } from './rig.js'
 
 /** Stops the rig in the course of it, and throws when anything is wrong. */
@@ -17,6 +18,7 @@ export async function checkInvariants(rig: Rig): Promise<void> {
     ...(await nothingTwice(rig)),
     ...(await eventsInOrder(rig)),
     ...(await journalsInOrder(rig)),
+    ...(await everyEventIsOwed(rig)),
     ...[...rig.browsers.doubles].map((profile) => `I6: two browsers on ${profile}`),
     ...nothingTold(rig),
   )

@@ -9,6 +9,7 @@ import { FakeTelegram } from '../fake-telegram.js'
 import { browsersOn, processesNaming } from '../processes.js'
 import { createRest, type Rest } from '../rest.js'
 import { until } from '../until.js'
+import type { WebhookCatcher } from '../webhook-catcher.js'
 import { BrowserWatch } from './browser-watch.js'
 import { FaultDatabase } from './fault-database.js'
 import { Ledger } from './ledger.js'
@@ -48,6 +49,8 @@ export class Rig extends RigProcesses {
   private nodeAddresses: string[] = []
   private readonly undo: (() => Promise<unknown>)[] = []
   readonly browsers: BrowserWatch
+  /** Where webhooks of this rig point to. */
+  sink: WebhookCatcher | undefined
 
   private constructor(
     dataDir: string,
