@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.js'
 import { FakeTelegram } from './fake-telegram.js'
+import { unknownEvents } from './known-events.js'
 import { browsersOn, processesNaming, type RunningProcess, startProcess } from './processes.js'
 import { createRest, type Rest } from './rest.js'
 
@@ -110,7 +111,8 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
   }
 
   async function stop(canaries: string[] = []): Promise<void> {
-    const problems: string[] = []
+    const asked = (path: string) => fetch(url + path, { headers: { authorization: `Bearer ${adminKey}` } })
+    const problems = await unknownEvents(asked)
     for (const [name, running] of [...processes].reverse()) {
       const { code, ms } = await running.stop()
       output.push(running.output())
