@@ -21,7 +21,7 @@ export class Deliveries1790000000017 extends createTable('deliveries', (c) => ({
   ],
   uniques: { uq_deliveries_event: ['webhook_id', 'place'] },
   indices: {
-    ix_deliveries_due: ['webhook_id', 'due_at', 'place'],
+    ix_deliveries_due: ['webhook_id', 'status', 'due_at', 'place'],
     ix_deliveries_status: ['webhook_id', 'status', 'place'],
     ix_deliveries_ended: ['ended_at'],
   },

@@ -73,7 +73,7 @@ export class DeliveryRepository {
 
   // ---- what is due ----
 
-  /** Webhooks for which there is something to do now. One look into an index each, whatever waits there. */
+  /** Webhooks for which there is something to do now: one look at the first entry of an index each, whatever waits there. */
   async webhooksWithDue(now: number, holder: string): Promise<WebhookId[]> {
     const mine =
       this.db.dialect === 'sqlite' ? '' : `AND (holder IS NULL OR holder = ? OR lease_until < ${databaseNow('mysql')})`
@@ -81,7 +81,8 @@ export class DeliveryRepository {
       query<{ id: WebhookId }>(
         reader,
         `SELECT id FROM webhooks WHERE ${active} ${mine}
-         AND EXISTS (SELECT 1 FROM deliveries WHERE webhook_id = webhooks.id AND due_at <= ?)`,
+         AND (SELECT due_at FROM deliveries WHERE webhook_id = webhooks.id AND status = 'pending'
+              ORDER BY due_at LIMIT 1) <= ?`,
         [...(this.db.dialect === 'sqlite' ? [] : [holder]), now],
       ),
     )
@@ -90,9 +91,12 @@ export class DeliveryRepository {
 
   /** Oldest events first; what was tried before does not have to wait for all that is new. */
   async due(webhookId: WebhookId, now: number, limit: number): Promise<Delivery[]> {
-    const fresh = await this.read('WHERE webhook_id = ? AND due_at = 0 ORDER BY place LIMIT ?', [webhookId, limit])
+    const fresh = await this.read("WHERE webhook_id = ? AND status = 'pending' AND due_at = 0 ORDER BY place LIMIT ?", [
+      webhookId,
+      limit,
+    ])
     const again = await this.read(
-      'WHERE webhook_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at, place LIMIT ?',
+      "WHERE webhook_id = ? AND status = 'pending' AND due_at > 0 AND due_at <= ? ORDER BY due_at, place LIMIT ?",
       [webhookId, now, limit],
     )
     return [...fresh, ...again].sort((a, b) => a.place - b.place)
@@ -154,7 +158,9 @@ export class DeliveryRepository {
 
   /** Everything that waits for a later attempt, now. */
   async makeDue(tx: EntityManager, webhookId: WebhookId): Promise<void> {
-    await tx.query('UPDATE deliveries SET due_at = 0 WHERE webhook_id = ? AND due_at > 0', [webhookId])
+    await tx.query("UPDATE deliveries SET due_at = 0 WHERE webhook_id = ? AND status = 'pending' AND due_at > 0", [
+      webhookId,
+    ])
   }
 
   /** Gives up all that a webhook still has to get: dead letters. */
@@ -218,23 +224,19 @@ export class DeliveryRepository {
 
   /** How many are pending, and when the oldest of them was made, over all tenants. */
   async open(): Promise<{ pending: number; oldestAt: number | undefined }> {
-    const counts: { pending: number | string }[] = await this.db.read((reader) =>
-      reader.query(
-        `SELECT COUNT(*) AS pending FROM webhooks JOIN deliveries
-         ON deliveries.webhook_id = webhooks.id AND deliveries.status = 'pending' WHERE webhooks.${active}`,
-      ),
-    )
-    const heads = await this.db.read((reader) =>
-      selectRows(
+    const pendingOf = "FROM deliveries WHERE webhook_id = webhooks.id AND status = 'pending'"
+    const rows = await this.db.read((reader) =>
+      query<{ id: DeliveryId | null; pending: number | string }>(
         reader,
-        deliveryTable,
-        `WHERE id IN (SELECT (SELECT id FROM deliveries WHERE webhook_id = webhooks.id AND status = 'pending'
-         ORDER BY place LIMIT 1) FROM webhooks WHERE ${active})`,
-        [],
+        `SELECT (SELECT id ${pendingOf} ORDER BY place LIMIT 1) AS id, (SELECT COUNT(*) ${pendingOf}) AS pending
+         FROM webhooks WHERE ${active}`,
       ),
     )
+    const ids = rows.flatMap(({ id }) => id ?? [])
+    const heads = ids.length > 0 ? await this.read(`WHERE id IN ${inList(ids)}`, ids) : []
     const times = heads.map(({ createdAt }) => createdAt.getTime())
-    return { pending: Number(counts[0]?.pending ?? 0), oldestAt: times.length > 0 ? Math.min(...times) : undefined }
+    const pending = rows.reduce((sum, row) => sum + Number(row.pending), 0)
+    return { pending, oldestAt: times.length > 0 ? Math.min(...times) : undefined }
   }
 }
 

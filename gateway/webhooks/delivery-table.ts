@@ -18,7 +18,7 @@ export const deliveryTable = new Table<Delivery>('deliveries', (c) => ({
   },
   uniques: { uq_deliveries_event: ['webhookId', 'place'] },
   indices: {
-    ix_deliveries_due: ['webhookId', 'dueAt', 'place'],
+    ix_deliveries_due: ['webhookId', 'status', 'dueAt', 'place'],
     ix_deliveries_status: ['webhookId', 'status', 'place'],
     ix_deliveries_ended: ['endedAt'],
   },

@@ -61,6 +61,9 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
       await pass(DAY, 2 * HOUR)
     }
     expect(await list(loose.id, 'pending')).toHaveLength(36)
+    const told = await hooks.metrics.text()
+    expect(told).toContain('switchboard_deliveries_pending 72')
+    expect(told).toContain(`switchboard_deliveries_oldest_pending_seconds ${(3 * DAY) / 1_000}`)
     expect(await list(ordered.id, 'pending')).toHaveLength(36)
     down = false
     // Whichever attempt comes first finds it back; the rest does not wait for its own time.

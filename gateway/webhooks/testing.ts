@@ -39,6 +39,7 @@ export interface TestWebhooksOptions {
 
 export function createTestWebhooks({ db, clock, settings = {}, secret = randomBytes(32) }: TestWebhooksOptions) {
   const log = silentLog()
+  const metrics = new Metrics()
   const events = new EventRepository(db, {
     sealing: new SealedData(() => secret),
     onAdded: (tx, stored) => parts.plan(tx, stored),
@@ -47,7 +48,7 @@ export function createTestWebhooks({ db, clock, settings = {}, secret = randomBy
   const sessionRows = new SessionRepository(db)
   const keys = new IdempotencyKeys({ db, repository: new IdempotencyKeyRepository(db, () => secret), clock, log })
   const parts = createWebhooks({
-    ...{ db, presenter, keys, keyed: new KeyedRequests(keys), metrics: new Metrics(), clock, time: clock, log },
+    ...{ db, presenter, keys, keyed: new KeyedRequests(keys), metrics, clock, time: clock, log },
     secrets: { key: () => secret } as unknown as Secrets,
     settings: {
       ...{ allowCidrs: ['127.0.0.0/8'], schedule: DEFAULT_SCHEDULE, retention: DEFAULT_RETENTION },
@@ -76,6 +77,7 @@ export function createTestWebhooks({ db, clock, settings = {}, secret = randomBy
 
   return {
     ...parts,
+    metrics,
     secret,
     events,
     make: (fields: WebhookFields): Promise<Webhook> => parts.webhooks.create(caller, fields),
