@@ -86,6 +86,7 @@ function beginningOf(body: Readable): Promise<string> {
 /** At most so many bytes again: what is no text becomes three bytes for each of its own. */
 function asText(bytes: Buffer): string {
   const text = bytes.subarray(0, MOST_BYTES).toString('utf8').replaceAll('\0', '\uFFFD')
+  if (3 * text.length <= MOST_BYTES) return text
   return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(MOST_BYTES)).read)
 }
 
