@@ -180,7 +180,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   })
   const oldEvents = new OldEvents(db)
   const streams = createEventStreams({
-    ...{ presenter, sessions, log },
+    ...{ presenter, sessions, metrics, log },
     repository: eventRepository,
     keys: options.apiKeys,
     trimmedTo: (tenantId) => oldEvents.trimmedTo(tenantId),

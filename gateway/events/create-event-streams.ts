@@ -1,5 +1,6 @@
 import { inOrder, type Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import type { Metrics } from '../../runtime/metrics.js'
 import type { Keyless } from '../http/authenticate.js'
 import type { ApiRouter } from '../http/context.js'
 import type { ApiKeys } from '../tenants/api-keys.js'
@@ -20,6 +21,7 @@ export interface EventStreamsOptions {
   trimmedTo: EventsOptions['trimmedTo']
   keys: ApiKeys
   limits?: StreamLimits
+  metrics: Metrics
   log: Logger
 }
 
@@ -32,10 +34,19 @@ export interface EventStreams extends Service {
 
 /** How tenants read events: as a list, as server-sent events, over a WebSocket. */
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
-  const { repository, presenter, sessions, trimmedTo, keys, limits, log } = options
+  const { repository, presenter, sessions, trimmedTo, keys, limits, metrics, log } = options
   const events = new Events({ repository, presenter, sessions, trimmedTo })
   const tail = new EventTail({ repository, presenter, log })
   const streams = new LiveStreams({ stillGood: (ids) => keys.stillGood(ids), log, ...(limits ? { limits } : {}) })
+  metrics.gauges(
+    {
+      streams: {
+        name: 'switchboard_event_streams',
+        help: 'Streams of events that stand at this gateway, over server-sent events and WebSocket.',
+      },
+    },
+    () => ({ streams: [{ value: streams.count() }] }),
+  )
   const opening = new EventOpening({ events, repository, tail, streams })
   const sockets = new EventSockets({ opening, keys })
   return {

@@ -52,6 +52,11 @@ export class LiveStreams implements Service {
     await this.loop
   }
 
+  /** How many there are. */
+  count(): number {
+    return this.standing.size
+  }
+
   /** Throws `rate_limited` and `unavailable` (`too_many_streams`). */
   open(caller: Caller): LiveStream {
     const { perKey, perTenant, inAll } = this.options.limits ?? LIMITS
