@@ -62,6 +62,21 @@ describe.each(databases())('webhooks on $name', (target) => {
     ])
   })
 
+  it('delivers a picture once its file can be fetched, by a URL that needs no key', async () => {
+    await make('/picture', { events: ['message.received'] })
+    const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    const { status } = await gateway.ask('POST', '/api/v1/sessions/shop/sandbox/receive', {
+      from: '+4915100000002',
+      type: 'image',
+      image: { base64: png, mimetype: 'image/png' },
+    })
+    expect(status).toBeLessThan(300)
+    const { data } = await catcher.next('message.received', { path: '/picture' })
+    expect(data.message.image.pending).toBeUndefined()
+    const file = await fetch(data.message.image.url)
+    expect(Buffer.from(await file.arrayBuffer()).toString('base64')).toBe(png)
+  })
+
   it('tries again until it is accepted, under the same id with a signature of its own', async () => {
     const webhook = await make('/again', { events: ['message.received'] })
     let left = 2
