@@ -28,8 +28,11 @@ const FirstMessage = z.object({ key: z.string().min(1).max(256) })
 
 /** The first thing that a client without headers of its own says, such as a browser. Throws `unauthenticated`. */
 export async function keyFrom(socket: WebSocket, { keyMs }: SocketTiming): Promise<string> {
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort())
   try {
-    const [data] = (await once(socket, 'message', { signal: AbortSignal.timeout(keyMs) })) as [Buffer]
+    const signal = AbortSignal.any([AbortSignal.timeout(keyMs), gone.signal])
+    const [data] = (await once(socket, 'message', { signal })) as [Buffer]
     return parse(FirstMessage, JSON.parse(data.toString('utf8'))).key
   } catch (cause) {
     const message = 'Send {"key": "<API key>"} first, or the key as a header of the request.'

@@ -28,6 +28,8 @@ export function sendEvents(
   const gone = new AbortController()
   const body = new PassThrough()
   ctx.res.once('close', () => gone.abort())
+  // While it was found out what to send.
+  if (!ctx.writable) gone.abort()
   ctx.set({
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-store',

@@ -55,6 +55,7 @@ export function acceptSocket(ctx: ParameterizedContext<OpenState>): Promise<WebS
     const failed = new AppError('invalid', 'The handshake is not that of a WebSocket.', {
       reason: 'malformed_handshake',
     })
+    if (socket.destroyed) return reject(failed)
     socket.once('close', () => reject(failed))
     sockets.handleUpgrade(ctx.req, socket, head, resolve)
   })
