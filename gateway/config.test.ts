@@ -25,8 +25,20 @@ describe('the settings of the gateway', () => {
   it('name every variable that cannot be used', () => {
     const env = { PORT: 'x', PUBLIC_URL: 'nowhere', TRUST_PROXY: 'maybe', SECRET_KEY: 'short', ADMIN_API_KEY: 'short' }
     const read = () =>
-      readGatewayConfig({ ...env, WEBHOOK_ALLOW_CIDRS: '10.0.0.0', LOG_LEVEL: 'loud', CLUSTER_TOKEN: 'x' })
-    for (const name of [...Object.keys(env), 'WEBHOOK_ALLOW_CIDRS', 'LOG_LEVEL', 'CLUSTER_TOKEN']) {
+      readGatewayConfig({
+        ...env,
+        WEBHOOK_ALLOW_CIDRS: '10.0.0.0',
+        DELIVERY_SCHEDULE: 'soon',
+        LOG_LEVEL: 'loud',
+        CLUSTER_TOKEN: 'x',
+      })
+    for (const name of [
+      ...Object.keys(env),
+      'WEBHOOK_ALLOW_CIDRS',
+      'DELIVERY_SCHEDULE',
+      'LOG_LEVEL',
+      'CLUSTER_TOKEN',
+    ]) {
       expect(read).toThrow(new RegExp(`^  ${name}: `, 'm'))
     }
   })

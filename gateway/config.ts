@@ -45,6 +45,15 @@ const publicUrl = z
 const days = z.coerce.number().min(0.01, 'must be at least 0.01').max(3_650, 'must be at most 3650')
 const DAY_MS = 86_400_000
 
+const schedule = z.string().transform((text, context): Schedule => {
+  try {
+    return parseSchedule(text)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    return z.NEVER
+  }
+})
+
 const settings = {
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: z.string().optional(),
@@ -67,7 +76,7 @@ const settings = {
     .refine((ranges) => ranges.every((range) => ipaddr.isValidCIDR(range)), 'must be ranges such as 10.0.0.0/8')
     .default([]),
   MEDIA_URL_HOURS: z.coerce.number().int().min(1).max(720).default(24),
-  DELIVERY_SCHEDULE: z.string().optional(),
+  DELIVERY_SCHEDULE: schedule.optional(),
   RETENTION_EVENTS_DAYS: days.default(30),
   RETENTION_MESSAGES_DAYS: days.default(365),
   RETENTION_MEDIA_DAYS: days.default(30),
@@ -98,8 +107,6 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
   const database = attempt('DATABASE_URL', () =>
     parseDatabaseUrl(ownFile ? `sqlite:${join(dataDir, 'switchboard.sqlite')}` : url),
   )
-  const schedule = given.DELIVERY_SCHEDULE
-  const deliverySchedule = schedule && attempt('DELIVERY_SCHEDULE', () => parseSchedule(schedule))
   const security = attempt('GRPC_TLS_CA', () => securityOf(given))
   if (database?.kind === 'mysql' && given.SECRET_KEY === undefined) {
     problems.push(
@@ -122,7 +129,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     nodes: given.NODES,
     security,
     webhookAllowCidrs: given.WEBHOOK_ALLOW_CIDRS,
-    deliverySchedule: deliverySchedule || undefined,
+    deliverySchedule: given.DELIVERY_SCHEDULE,
     retention: {
       events: given.RETENTION_EVENTS_DAYS * DAY_MS,
       messages: given.RETENTION_MESSAGES_DAYS * DAY_MS,
