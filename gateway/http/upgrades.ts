@@ -29,7 +29,8 @@ export function handleUpgrades(
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Node's own handlers are off the socket by now.
     socket.on('error', () => socket.destroy())
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return asUsual(server, request, socket, head)
+    const isSocket = request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket'
+    if (!isSocket) return asUsual(server, request, socket, head)
     const response = new ServerResponse(request)
     response.assignSocket(socket as Socket)
     response.setHeader('Connection', 'close')
