@@ -14,6 +14,8 @@ export interface KnownNode {
   client: NodeClient
   reachable: boolean
   info?: NodeInfo
+  /** Sessions that were given to it and that its `load` may not count yet. */
+  placed: number
 }
 
 export interface NodeDirectoryOptions {
@@ -72,18 +74,21 @@ export class NodeDirectory implements Service {
   /** The reachable, not draining node with the most free capacity. Throws `unavailable`. */
   pick(engine: Engine): KnownNode & { info: NodeInfo } {
     const free = (node: { info: NodeInfo }) => node.info.capacity - node.info.load
+    // Many that come at once are spread, too. What was only asked for does not make a node full.
+    const left = (node: KnownNode & { info: NodeInfo }) => free(node) - node.placed
     const fit = this.nodes()
       .filter((node): node is KnownNode & { info: NodeInfo } => node.reachable && node.info !== undefined)
       .filter(({ info }) => !info.draining && info.engines.includes(engine))
-      .sort((a, b) => free(b) - free(a) || a.info.id.localeCompare(b.info.id))
-    const [best] = fit
-    if (!best) {
+      .sort((a, b) => left(b) - left(a) || a.info.id.localeCompare(b.info.id))
+    if (fit.length === 0) {
       const problem = this.nodes().find((node) => node.reachable && node.info?.browserProblem)?.info?.browserProblem
       throw new AppError('unavailable', problem ?? 'No session node answers.', { reason: 'no_node_available' })
     }
-    if (free(best) <= 0) {
+    const best = fit.find((node) => free(node) > 0)
+    if (!best) {
       throw new AppError('unavailable', 'All session nodes are full.', { reason: 'no_capacity' })
     }
+    best.placed += 1
     return best
   }
 
@@ -98,7 +103,7 @@ export class NodeDirectory implements Service {
     for (const target of targets) {
       if (this.known.has(target)) continue
       const client = createNodeClient(target, this.options.security)
-      this.known.set(target, { target, client, reachable: false })
+      this.known.set(target, { target, client, reachable: false, placed: 0 })
     }
     const changed = await Promise.all(this.nodes().map((node) => this.ask(node)))
     if (changed.some(Boolean)) for (const listener of this.listeners) listener()
@@ -106,9 +111,11 @@ export class NodeDirectory implements Service {
 
   private async ask(node: KnownNode): Promise<boolean> {
     const before = `${node.reachable} ${node.info?.id} ${node.info?.epoch}`
+    const { placed } = node
     try {
       node.info = nodeInfoFromProto(await node.client.call('GetNode', {}, { signal: this.stopping.signal }))
       node.reachable = true
+      node.placed -= placed
     } catch (err) {
       if (this.stopping.signal.aborted) return false
       if (node.reachable) this.options.log.warn({ err, target: node.target, node: node.info?.id }, 'node.unreachable')

@@ -235,6 +235,17 @@ describe('NodeDirectory', () => {
     expect(() => directory.pick('wwebjs')).toThrow(expect.objectContaining({ code: 'unavailable' }) as Error)
   })
 
+  it('spreads sessions that come between two looks at the nodes', async () => {
+    const served = await Promise.all(
+      ['nod_1', 'nod_2'].map((nodeId) =>
+        serve(({ unary }) => ({ GetNode: unary(async () => ({ ...node, nodeId, capacity: 9 })) })),
+      ),
+    )
+    const directory = await directoryOf(...served.map(({ address }) => address()))
+    const picked = Array.from({ length: 4 }, () => directory.pick('sandbox').info.id)
+    expect(picked).toEqual(['nod_1', 'nod_2', 'nod_1', 'nod_2'])
+  })
+
   it('notices that a node went away and came back', async () => {
     const first = await serve(({ unary }) => ({ GetNode: unary(async () => node) }))
     const directory = await directoryOf(first.address())

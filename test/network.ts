@@ -90,7 +90,13 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
     const addresses: string[] = []
     for (let number = 1; number <= shape; number++) {
       const name = `node-${number}`
-      const env = { ...shared, ...forNode, DATA_DIR: join(dataDir, name), NODE_LISTEN: '127.0.0.1:0' }
+      const env = {
+        ...shared,
+        ...forNode,
+        DATA_DIR: join(dataDir, name),
+        NODE_LISTEN: '127.0.0.1:0',
+        NODE_CAPACITY: '20',
+      }
       recipes.set(name, { entry: 'session-node/main.ts', env, ready: 'node.started' })
       const address = String((await (await launch(name)).logged('rpc.listening')).address)
       addresses.push(address)
