@@ -1,5 +1,6 @@
 import { counterTable } from './db/counters.js'
 import { eventTable } from './events/event-table.js'
+import { sessionSequenceTable } from './events/session-sequence-table.js'
 import { idempotencyKeyTable } from './idempotency/idempotency-key-table.js'
 import { mediaTable } from './media/media-table.js'
 import { messageHistoryTable, messageTable } from './messages/message-table.js'
@@ -19,6 +20,7 @@ export const tables = [
   messageTable,
   messageHistoryTable,
   eventTable,
+  sessionSequenceTable,
   nodeCursorTable,
   lostNodeTable,
   mediaTable,

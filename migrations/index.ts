@@ -16,6 +16,8 @@ import { EventSessions1790000000015 } from './1790000000015-event-sessions.js'
 import { Webhooks1790000000016 } from './1790000000016-webhooks.js'
 import { Deliveries1790000000017 } from './1790000000017-deliveries.js'
 import { DeliveryAttempts1790000000018 } from './1790000000018-delivery-attempts.js'
+import { SessionSequences1790000000019 } from './1790000000019-session-sequences.js'
+import { SessionsWithoutSequence1790000000020 } from './1790000000020-sessions-without-sequence.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -37,4 +39,6 @@ export const migrations = [
   Webhooks1790000000016,
   Deliveries1790000000017,
   DeliveryAttempts1790000000018,
+  SessionSequences1790000000019,
+  SessionsWithoutSequence1790000000020,
 ]

@@ -19,6 +19,7 @@ const made = [
   'counters',
   'lost_nodes',
   'idempotency_keys',
+  'session_sequences',
 ]
 
 const on = (url: string) => new Database({ target: parseDatabaseUrl(url), tables, log: silentLog(), poolSize: 3 })
@@ -43,6 +44,35 @@ describe.each(databases())('migrations on $name', (target) => {
     await source.query('DELETE FROM migrations')
     expect(await source.runMigrations()).toHaveLength(migrations.length)
     expect(await source.query('SELECT name FROM tenants')).toEqual([{ name: 'default' }])
+    await db.stop()
+  })
+
+  it('carry the numbers of sessions from one table to the other and back, also when interrupted', async () => {
+    const db = await openDatabase(target)
+    const source = db.source()
+    const undoTo = async (name: string) => {
+      const newest = async () =>
+        (await source.query<{ name: string }[]>('SELECT name FROM migrations ORDER BY id DESC LIMIT 1'))[0]?.name
+      while ((await newest()) !== name) await source.undoLastMigration()
+    }
+    const numbers = async (from: string) =>
+      (await source.query<{ sequence: number | string }[]>(`SELECT sequence FROM ${from}`)).map((row) =>
+        Number(row.sequence),
+      )
+    await undoTo('DeliveryAttempts1790000000018')
+    await source.query(
+      `INSERT INTO sessions (id, tenant_id, name, engine, node_id, wanted, status, pacing, sequence, changed_at, created_at)
+       SELECT 'ses_1', id, 'a', 'sandbox', '', 'stopped', 'stopped', '{}', 41, created_at, created_at FROM tenants`,
+    )
+    await source.runMigrations()
+    await source.query("UPDATE session_sequences SET sequence = 42 WHERE session_id = 'ses_1'")
+    await source.query('DELETE FROM migrations WHERE timestamp > 1790000000018')
+    await source.runMigrations()
+    expect(await numbers('session_sequences')).toEqual([42])
+    await undoTo('SessionSequences1790000000019')
+    expect(await numbers('sessions')).toEqual([42])
+    await undoTo('DeliveryAttempts1790000000018')
+    expect(await numbers('sessions')).toEqual([42])
     await db.stop()
   })
 

@@ -72,7 +72,7 @@ describe.each(databases())('rows on $name', (target) => {
     const session = {
       ...{ id: newId('ses'), tenantId: DEFAULT_TENANT, name: 'a', liveName: 'a', engine: 'sandbox', nodeId: 'nod_a' },
       ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
-      ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null, sequence: 0 },
+      ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null },
       ...{ changedAt: at(0), connectedAt: null, createdAt: at(0), deletedAt: null },
     }
     const message = (offered: boolean): MessageRow => ({

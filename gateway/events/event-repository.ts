@@ -8,6 +8,7 @@ import { type EventRow, eventTable } from './event-table.js'
 import type { EventType } from './catalogue/catalogue.js'
 import type { SealedData } from './sealed-data.js'
 import type { EventSession, NewEvent, StoredEvent } from './event.js'
+import { sessionSequenceTable } from './session-sequence-table.js'
 
 export interface EventFilter {
   /** Every tenant's unless given. */
@@ -67,20 +68,32 @@ export class EventRepository {
     // Always in the same order, so that two transactions cannot wait for each other.
     const ids = [...counts.keys()].sort()
     const cases = ids.map(() => 'WHEN ? THEN ?').join(' ')
-    await change(tx, `UPDATE sessions SET sequence = sequence + CASE id ${cases} END WHERE id IN ${inList(ids)}`, [
+    const raised = `sequence = sequence + CASE session_id ${cases} END`
+    await change(tx, `UPDATE session_sequences SET ${raised} WHERE session_id IN ${inList(ids)}`, [
       ...ids.flatMap((id) => [id, counts.get(id)]),
       ...ids,
     ])
     const { sql, values } = oneOf(ids)
-    const rows = await query<{ id: SessionId; name: string; phone: string | null; sequence: number | string }>(
+    const rows = await query<{ id: SessionId; name: string; phone: string | null; sequence: number | string | null }>(
       tx,
-      `SELECT id, name, phone, sequence FROM sessions WHERE id ${sql}`,
+      `SELECT s.id, s.name, s.phone, n.sequence FROM sessions s
+       LEFT JOIN session_sequences n ON n.session_id = s.id WHERE s.id ${sql}`,
       values,
     )
+    // Without one only in the transaction that makes the session: nobody else can be numbering it.
+    const fresh = rows.filter(({ sequence }) => sequence === null)
+    if (fresh.length > 0) {
+      const first = fresh.map(({ id }) => ({ sessionId: id, sequence: counts.get(id) ?? 0 }))
+      await insertRows(tx, sessionSequenceTable, first)
+    }
     return new Map(
       rows.map(({ id, name, phone, sequence }) => [
         id,
-        { name, ...(phone ? { phone } : {}), sequence: Number(sequence) - (counts.get(id) ?? 0) },
+        {
+          name,
+          ...(phone ? { phone } : {}),
+          sequence: sequence === null ? 0 : Number(sequence) - (counts.get(id) ?? 0),
+        },
       ]),
     )
   }

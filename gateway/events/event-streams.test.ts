@@ -255,7 +255,7 @@ function sessionRow(id: SessionId, tenantId: TenantId, name: string) {
   const now = new Date()
   return {
     ...{ id, tenant_id: tenantId, name, live_name: name, engine: 'sandbox', node_id: '', wanted: 'stopped', ...blank },
-    ...{ status: 'stopped', phone: '4915100000000', pacing: '{}', sequence: 0, changed_at: now, created_at: now },
+    ...{ status: 'stopped', phone: '4915100000000', pacing: '{}', changed_at: now, created_at: now },
   }
 }
 

@@ -102,7 +102,7 @@ function aSession(id: SessionId): Session {
   return {
     ...{ id, tenantId: DEFAULT_TENANT, name: 'shop', liveName: 'shop', engine: 'sandbox', nodeId: newId('nod') },
     ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
-    ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null, sequence: 0 },
+    ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null },
     ...{ changedAt: new Date(), connectedAt: null, createdAt: new Date(), deletedAt: null },
   }
 }

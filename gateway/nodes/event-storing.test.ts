@@ -213,7 +213,7 @@ function aSession(): Session {
   return {
     ...{ id: newId('ses'), tenantId: DEFAULT_TENANT, name: 'a', liveName: 'a', engine: 'sandbox', nodeId: NODE },
     ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
-    ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null, sequence: 0 },
+    ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null },
     ...{ changedAt: new Date(1_000), connectedAt: null, createdAt: new Date(1_000), deletedAt: null },
   }
 }

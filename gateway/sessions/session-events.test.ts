@@ -28,7 +28,7 @@ describe.each(databases())('SessionEvents on $name', (target) => {
     const session: Session = {
       ...{ id, tenantId: DEFAULT_TENANT, name, liveName: name, engine: 'sandbox', nodeId: NODE, wanted: 'running' },
       ...{ status: 'created', reason: null, detail: null, phone: null, lid: null, pushName: null },
-      ...{ pacing: defaultPacing('sandbox'), sandbox: null, metadata: null, sequence: 0 },
+      ...{ pacing: defaultPacing('sandbox'), sandbox: null, metadata: null },
       ...{ changedAt: now, connectedAt: null, createdAt: now, deletedAt: null },
       ...overrides,
     }
@@ -81,13 +81,6 @@ describe.each(databases())('SessionEvents on $name', (target) => {
     await db.write((tx) => repository.markDeleted(tx, session.id, new Date()))
     expect(await apply(session, 'connected')).toBeNull()
     expect(await apply({ ...session, id: newId('ses') }, 'connected')).toBeNull()
-  })
-
-  it('gives each event of a session its number, without gaps among concurrent takers', async () => {
-    const session = await aSession()
-    const take = () => db.write((tx) => events.takeSequence(tx, session.id, 3))
-    const firsts = await Promise.all(Array.from({ length: 10 }, take))
-    expect(firsts.toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(Array.from({ length: 10 }, (_, i) => 1 + 3 * i))
   })
 
   it('frees the name of a deleted session and keeps its row', async () => {

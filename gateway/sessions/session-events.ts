@@ -52,11 +52,6 @@ export class SessionEvents {
       changedAt: new Date(at),
     })
   }
-
-  /** The next `count` sequence numbers of a session: the first of them; undefined when there is no such session. */
-  takeSequence(tx: Tx, sessionId: SessionId, count = 1): Promise<number | undefined> {
-    return this.repository.takeSequence(tx, sessionId, count)
-  }
 }
 
 /** What the tenant is told of a session's status. No QR code is ever in it. */

@@ -152,12 +152,4 @@ export class SessionRepository {
   async forget(id: SessionId): Promise<void> {
     await this.db.write((tx) => tx.delete(sessionTable, { id }))
   }
-
-  /** Takes the next `count` sequence numbers of a session; answers with the first. */
-  async takeSequence(tx: EntityManager, id: SessionId, count: number): Promise<number | undefined> {
-    const { affected } = await tx.increment(sessionTable, { id }, 'sequence', count)
-    if (affected !== 1) return undefined
-    const { sequence } = await tx.findOneOrFail(sessionTable, { where: { id }, select: { id: true, sequence: true } })
-    return sequence - count + 1
-  }
 }

@@ -19,7 +19,6 @@ export const sessionTable = new Table<Session>('sessions', (c) => ({
     pacing: c.json('pacing'),
     sandbox: c.json('sandbox', nullable),
     metadata: c.json('metadata', nullable),
-    sequence: c.big('sequence'),
     changedAt: c.time('changed_at'),
     connectedAt: c.time('connected_at', nullable),
     createdAt: c.time('created_at'),

@@ -35,8 +35,6 @@ export interface Session {
   pacing: Pacing
   sandbox: SandboxOptions | null
   metadata: Record<string, string> | null
-  /** Of the newest event of this session. */
-  sequence: number
   changedAt: Date
   connectedAt: Date | null
   createdAt: Date

@@ -92,7 +92,6 @@ export class Sessions {
       pacing: { ...defaultPacing(wanted.engine), ...wanted.pacing },
       sandbox: wanted.sandbox ?? null,
       metadata: wanted.metadata ?? null,
-      sequence: 0,
       changedAt: now,
       connectedAt: null,
       createdAt: now,

@@ -88,7 +88,7 @@ row('F13', 'transactions that wait for each other, and a lock that is held for 5
       ].at(turn % 2) ?? []) {
         await connection.query('UPDATE counters SET value = value WHERE name = ?', [order]).catch(() => undefined)
       }
-      await connection.query('UPDATE sessions SET sequence = sequence').catch(() => undefined)
+      await connection.query('UPDATE session_sequences SET sequence = sequence').catch(() => undefined)
       await connection.rollback().catch(() => undefined)
       await sleep(Math.random() * 20)
     }
