@@ -41,7 +41,8 @@ describe.each(databases())('messages over REST on $name', (target) => {
     for (const time of [read.createdAt, read.sentAt, read.deliveredAt, read.readAt, read.expiresAt]) {
       expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     }
-    expect(Date.parse(read.expiresAt) - Date.parse(read.createdAt)).toBe(3_600_000)
+    // By two clocks, one of which nobody can set: they may tick at different moments.
+    expect(Math.abs(Date.parse(read.expiresAt) - Date.parse(read.createdAt) - 3_600_000)).toBeLessThan(100)
     expect(read).not.toHaveProperty('nextAction')
   })
 

@@ -64,7 +64,8 @@ export class SessionLive {
     const timer = setTimeout(() => ending.abort(), waitMs)
     try {
       for await (const view of this.watch(session, ending.signal)) {
-        if (view.qr || settled.includes(view.status)) return view
+        // The QR may come a moment before the status that goes with it.
+        if ((view.qr && view.status === 'qr_pending') || settled.includes(view.status)) return view
       }
       return undefined
     } finally {
