@@ -23,12 +23,18 @@ describe('streams of events', () => {
     const socket = await openEventSocket(url, { header: ADMIN_KEY })
     const stranger = await openEventSocket(url, undefined)
     const stream = await readEventStream(url, { key: ADMIN_KEY })
+    // It was refused, and does not hang up.
+    const refused = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true })
+    refused.on('error', () => undefined).resume()
+    refused.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    await once(refused, 'end')
     const begun = performance.now()
     await test.gateway.stop()
     expect(performance.now() - begun).toBeLessThan(5_000)
     expect(await socket.closed).toEqual({ code: 1001, reason: 'stopping' })
     expect(await stranger.closed).toEqual({ code: 1001, reason: 'stopping' })
     await stream.ended
+    refused.destroy()
   })
 
   it('leave nothing behind when their readers go, also while they are being opened', async () => {

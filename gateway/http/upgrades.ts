@@ -34,7 +34,8 @@ export function handleUpgrades(
     const response = new ServerResponse(request)
     response.assignSocket(socket as Socket)
     response.setHeader('Connection', 'close')
-    response.once('finish', () => socket.end())
+    // Also the half that the client may keep open: nothing else ends a connection that was taken from the server.
+    response.once('finish', () => (socket as Socket).destroySoon())
     asked.set(request, { socket, head })
     handle(request, response)
   })
