@@ -22,8 +22,10 @@ const FAILED_MS = 1_000
 const MOST_PER_LOOK = 500
 /** So many are kept for readers that are nearly up to date; the others read the database. */
 const MOST_KEPT = 500
+/** Links to files are good from the moment when they are shown, and a file that was pending may have come. */
+const JSON_MS = 10_000
 
-/** An event as streams hand it out: put together once for all of them, when the first one wants it. */
+/** An event as streams hand it out: put together once for all that want it at about the same time. */
 export interface TailedEvent {
   event: StoredEvent
   json: () => Promise<string>
@@ -97,7 +99,18 @@ export class EventTail implements Service {
 
   tailed(event: StoredEvent): TailedEvent {
     let json: Promise<string> | undefined
-    return { event, json: () => (json ??= this.options.presenter.one(event).then((shown) => JSON.stringify(shown))) }
+    let until = 0
+    return {
+      event,
+      json: () => {
+        if (!json || performance.now() > until) {
+          until = performance.now() + JSON_MS
+          json = this.options.presenter.one(event).then((shown) => JSON.stringify(shown))
+          json.catch(() => (until = 0))
+        }
+        return json
+      },
+    }
   }
 
   private async keepLooking(stopping: AbortSignal): Promise<void> {
