@@ -60,6 +60,8 @@ export class EventSockets {
     const { stopping } = ctx.state
     const stop = () => goodbye(socket)
     stopping.addEventListener('abort', stop)
+    // While the socket was opened.
+    if (stopping.aborted) stop()
     socket.on('error', (err) => ctx.state.log.info({ err }, 'event_socket.failed'))
     try {
       const { items, signal } = await opening()
