@@ -189,9 +189,13 @@ export class Lane {
         const at = clock() + MEDIA_LOOK_MS
         return this.back(line, delivery, at)
       }
-      outcome = await sockets.run(webhook.health.failures > 0, () =>
-        sender.post(webhook, delivery.eventId, body, this.aborting),
-      )
+      let isLate = false
+      outcome = await sockets.run(webhook.health.failures > 0, async () => {
+        // While it waited for its turn the lease may have run out.
+        isLate = this.closed || performance.now() >= this.mayUntil
+        return isLate ? undefined : sender.post(webhook, delivery.eventId, body, this.aborting)
+      })
+      if (isLate) return this.back(line, delivery, clock())
     } finally {
       this.inFlight -= 1
     }
