@@ -39,6 +39,9 @@ export interface WaKey {
   waMessageId: string
 }
 
+/** In one condition: SQLite takes less than a thousand. */
+const MOST_KEYS = 200
+
 export class MessageRepository {
   constructor(private readonly db: Database) {}
 
@@ -101,9 +104,14 @@ export class MessageRepository {
   async byWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<Message[]> {
     if (keys.length === 0) return []
     const one = '(session_id = ? AND direction = ? AND wa_message_id = ?)'
-    const condition = keys.map(() => one).join(' OR ')
-    const values = keys.flatMap(({ sessionId, direction, waMessageId }) => [sessionId, direction, waMessageId])
-    return (await selectRows(tx, messageTable, `WHERE ${condition}`, values)).map(toMessage)
+    const found: MessageRow[] = []
+    for (let at = 0; at < keys.length; at += MOST_KEYS) {
+      const some = keys.slice(at, at + MOST_KEYS)
+      const condition = some.map(() => one).join(' OR ')
+      const values = some.flatMap(({ sessionId, direction, waMessageId }) => [sessionId, direction, waMessageId])
+      found.push(...(await selectRows(tx, messageTable, `WHERE ${condition}`, values)))
+    }
+    return found.map(toMessage)
   }
 
   async find(tenantId: TenantId, id: MessageId): Promise<Message | null> {

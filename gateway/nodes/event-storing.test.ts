@@ -102,6 +102,14 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     ])
   })
 
+  it('takes as many in one transaction as a follower brings, each an answer to another', async () => {
+    const ids = Array.from({ length: 500 }, (_, index) => `W${index}`)
+    await store(...ids.map((id, index) => received(id, { replyTo: ids[index - 1] ?? 'away' })))
+    const last = (await messages.list(DEFAULT_TENANT, {}, { limit: 2, before: undefined })).map((row) => row.message)
+    expect(last.map((message) => message.waMessageId)).toEqual(['W499', 'W498'])
+    expect(last[0]?.replyTo).toBe(last[1]?.id)
+  })
+
   it('reflects edits, deletions and acks within one batch, and tells of reactions', async () => {
     const same = { waMessageId: 'A', chatId: CONTACT.chatId }
     await store(
