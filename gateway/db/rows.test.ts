@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '../../runtime/ids.js'
 import { databases, openDatabase } from '../../test/databases.js'
+import { idempotencyKeyTable } from '../idempotency/idempotency-key-table.js'
 import { type MediaRow, mediaTable } from '../media/media-table.js'
 import { type MessageRow, messageTable } from '../messages/message-table.js'
 import { sessionTable } from '../sessions/session-table.js'
@@ -47,6 +48,14 @@ describe.each(databases())('rows on $name', (target) => {
     const ids = rows.slice(0, 500).map(({ id }) => id)
     expect(await all(mediaTable, ids)).toEqual(rows.slice(0, 500))
     expect(await db.read((reader) => reader.findOneBy(mediaTable, { id: ids[0] as MediaRow['id'] }))).toEqual(rows[0])
+  })
+
+  it('go in together when they are more than a server takes in one statement', async () => {
+    const key = { tenantId: DEFAULT_TENANT, fingerprint: '', holder: null, leaseUntil: null, made: null, expiresAt: 1 }
+    const rows = Array.from({ length: 20 }, () => ({ ...key, id: newId('key'), answer: '€'.repeat(300_000) }))
+    await db.write((tx) => insertRows(tx, idempotencyKeyTable, rows))
+    const kept = await db.read((reader) => selectRows(reader, idempotencyKeyTable, 'ORDER BY id DESC LIMIT 1', []))
+    expect(kept).toEqual([rows.toSorted((a, b) => (a.id < b.id ? 1 : -1))[0]])
   })
 
   it('change each in its own way, and only the fields that are named', async () => {

@@ -12,6 +12,8 @@ export { change } from './statements.js'
 
 /** In one statement for MySQL; a CASE is looked through from its beginning for each row. */
 const MOST_INSERTED = 500
+/** A server closes the connection over a statement that is longer than it takes: 16 MiB, unless it is told otherwise. */
+const MOST_BYTES = 4 * 2 ** 20
 const MOST_UPDATED = 40
 
 interface Mapped {
@@ -81,14 +83,29 @@ export async function insertRows<Row extends object>(
     for (const row of rows) statement.run(...valuesOf(columns, row))
     return
   }
-  for (const some of portions(rows, MOST_INSERTED)) {
-    const groups = Array.from({ length: some.length }, () => group).join(', ')
-    await change(
-      tx,
-      `${into} ${groups}`,
-      some.flatMap((row) => valuesOf(columns, row)),
-    )
+  let values: unknown[] = []
+  let [count, bytes] = [0, 0]
+  const insert = async () => {
+    const groups = Array.from({ length: count }, () => group).join(', ')
+    const given = values
+    values = []
+    count = bytes = 0
+    await change(tx, `${into} ${groups}`, given)
   }
+  for (const row of rows) {
+    const next = valuesOf(columns, row)
+    const size = sizeOf(next)
+    if (count === MOST_INSERTED || (count > 0 && bytes + size > MOST_BYTES)) await insert()
+    values.push(...next)
+    count += 1
+    bytes += size
+  }
+  if (count > 0) await insert()
+}
+
+/** About what they take in a statement. */
+function sizeOf(values: readonly unknown[]): number {
+  return values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? Buffer.byteLength(value) : 16), 0)
 }
 
 /** Sets the given fields of each row, which is found by `key`. */
