@@ -140,4 +140,16 @@ describe('the journal', () => {
     expect(await journal.write(() => after.take(session, message))).toBe('known')
     expect(journal.get('SELECT message FROM sends')).toEqual({ message: null })
   })
+
+  it('gives a message that comes back to this node its time by the steady clock', async () => {
+    // The wall clock was set back by a day.
+    const sends = new Sends(journal, clock, () => now + 86_400_000)
+    const message = anOutgoing({ lookFirst: true })
+    await journal.write(() => {
+      sends.take(session, message)
+      sends.giveAway(message.id)
+      sends.take(session, message)
+    })
+    expect(sends.find(message.id)?.expiresAt).toBe(now + 86_400_000 + message.expiresInMs)
+  })
 })

@@ -227,7 +227,7 @@ export class Sends {
       `UPDATE sends SET state = 'unknown', status = 'unknown', reason = NULL, resend_asked = 1, message = ?,
          expires_at = ?, changed_at = ? WHERE message_id = ? AND reason = 'placed_elsewhere'`,
       JSON.stringify(message),
-      now + message.expiresInMs,
+      this.steady() + message.expiresInMs,
       now,
       message.id,
     )

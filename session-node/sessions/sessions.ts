@@ -220,7 +220,9 @@ export class Sessions implements Service {
       for (const session of this.list()) {
         events.insert(session.record, { kind: 'session_status', session: session.view() })
         for (const send of sends.open(session.record.id)) {
-          if (send.state !== 'queued') outcomes.unknown(send.id, 'outcome_unknown')
+          // What was given away is not ours to look for, and to send: another node has its session.
+          if (send.state === 'queued' || send.reason === 'placed_elsewhere') continue
+          outcomes.unknown(send.id, 'outcome_unknown')
         }
       }
     })
