@@ -79,7 +79,8 @@ row('F43', 'the connection between gateway and node stands, and nothing passes',
   })
   const readMs = since()
   expect((await shown(rig)).status).toBe('disconnected')
-  expect(readMs).toBeGreaterThan(9_000)
+  // Ten seconds from when the node was last heard: it asks every three.
+  expect(readMs).toBeGreaterThan(6_500)
   await Promise.all(freed)
   const meanwhile = rig.ledger.accepted.size - accepted
   expect(meanwhile).toBeGreaterThan(0)
