@@ -28,7 +28,8 @@ export function noticeRoutes({ events, presenter }: NoticeParts): ApiRouter {
     const after = cursor === undefined ? newest : decodeCursor(Place, cursor)[0]
     const found = after >= newest ? [] : await events.list(after, limit, { types })
     const shown = await presenter.all(found)
-    const last = found.at(-1)?.place ?? after
+    // One that is ahead of all is from before the database was restored: it goes on from where things are now.
+    const last = found.at(-1)?.place ?? Math.min(after, newest)
     ctx.body = {
       data: shown.map((event, index) => ({ ...event, tenant: found[index]?.tenantId })),
       // What was looked through need not be looked through again.
