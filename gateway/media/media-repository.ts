@@ -44,7 +44,8 @@ export class MediaRepository {
 
   /** A file of the gateway's own with this content, whoever's it is. */
   async findStored(sha256: string): Promise<MediaRow | null> {
-    const [row] = await this.select("WHERE sha256 = ? AND status = 'stored' LIMIT 1", [sha256])
+    // Not the bare column: SQLite would take the index of statuses, and look at all files that are stored.
+    const [row] = await this.select("WHERE sha256 = ? AND COALESCE(status, '') = 'stored' LIMIT 1", [sha256])
     return row ?? null
   }
 
