@@ -102,6 +102,16 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     ])
   })
 
+  it('takes no lease from a gateway that has heard the node a moment ago', async () => {
+    const { lease } = await acquire()
+    await cursors.renew(lease, 10_000, true)
+    expect(await db.write((tx) => cursors.revoke(tx, NODE, 10_000, 5_000))).toBe(false)
+    expect(await cursors.renew(lease, 10_000, false)).toBe(true)
+    expect(await db.write((tx) => cursors.revoke(tx, NODE, 10_000, 0))).toBe(true)
+    expect(await cursors.renew(lease, 10_000, true)).toBe(false)
+    expect(await db.write((tx) => cursors.revoke(tx, 'nod_never', 10_000, 5_000))).toBe(true)
+  })
+
   it('takes as many in one transaction as a follower brings, each an answer to another', async () => {
     const ids = Array.from({ length: 500 }, (_, index) => `W${index}`)
     await store(...ids.map((id, index) => received(id, { replyTo: ids[index - 1] ?? 'away' })))

@@ -47,9 +47,7 @@ export class LostNodes {
     const { db, cursors, sessions, directory, log } = this.options
     const heardAgoMs = await cursors.heardAgoMs(nodeId)
     if (directory.find(nodeId)?.reachable || (heardAgoMs !== null && heardAgoMs < SILENCE_MS)) {
-      throw new AppError('conflict', 'The session node answers, or did a moment ago: it is not lost.', {
-        reason: 'node_reachable',
-      })
+      throw reachable()
     }
     const ids = await db.read((reader) => sessions.idsOn(reader, nodeId))
     if (heardAgoMs === null && ids.length === 0 && !(await cursors.exists(nodeId))) {
@@ -72,7 +70,7 @@ export class LostNodes {
     await tx.delete(lostNodeTable, { nodeId })
     await tx.insert(lostNodeTable, { nodeId, lostAt: this.options.clock() })
     // Whoever still holds its lease stores nothing of it any more, and nobody lets it send before its sessions are gone.
-    await this.options.cursors.revoke(tx, nodeId, GIVING_UP_MS)
+    if (!(await this.options.cursors.revoke(tx, nodeId, GIVING_UP_MS, SILENCE_MS))) throw reachable()
   }
 
   private async release(nodeId: NodeId, id: SessionId): Promise<void> {
@@ -113,3 +111,9 @@ export class LostNodes {
 }
 
 const doubt = 'The session node was lost with it. A person has to decide whether it is sent again.'
+
+function reachable(): AppError {
+  return new AppError('conflict', 'The session node answers, or did a moment ago: it is not lost.', {
+    reason: 'node_reachable',
+  })
+}

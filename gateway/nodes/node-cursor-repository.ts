@@ -82,14 +82,20 @@ export class NodeCursorRepository {
     return this.db.read((reader) => reader.existsBy(nodeCursorTable, { nodeId }))
   }
 
-  /** Whoever holds the lease has lost it, and nobody follows the node while it is being given up. */
-  async revoke(tx: EntityManager, nodeId: NodeId, forMs: number): Promise<void> {
-    await tx
+  /**
+   * Whoever holds the lease has lost it, and nobody follows the node while it is being given up. False when it was heard
+   * within `silentMs`: it may have been let send just now.
+   */
+  async revoke(tx: EntityManager, nodeId: NodeId, forMs: number, silentMs: number): Promise<boolean> {
+    const { affected } = await tx
       .createQueryBuilder()
       .update(nodeCursorTable.tableName)
       .set({ holder: GIVING_UP, fence: () => 'fence + 1', leaseUntil: () => `${this.now} + ${Number(forMs)}` })
       .where('node_id = :nodeId', { nodeId })
+      .andWhere(`(heard_at IS NULL OR heard_at <= ${this.now} - ${Number(silentMs)})`)
       .execute()
+    // One that was never followed has nothing that could be taken from it.
+    return affected === 1 || !(await tx.existsBy(nodeCursorTable, { nodeId }))
   }
 
   /** It was given up; should it come back, it is followed again. */

@@ -124,6 +124,8 @@ export class NodeLinks implements Service, NodePresence {
     // The first time at once, when the stream stands: the other gateways see by it that the node is heard.
     const live = new AbortController()
     const renewing = this.renew(lease, live.signal, signal).finally(() => lost.abort())
+    // Awaited below; until then its failure must not count as unhandled.
+    renewing.catch(() => undefined)
     const permits = new SendingPermits({
       strays: () => strays(nodeId, client),
       // Heard by the question, so that nobody gives the node up for as long as the answer holds.
