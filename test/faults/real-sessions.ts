@@ -4,6 +4,7 @@ import { sleep } from '../../runtime/clock.js'
 import type { Phone } from '../../simulator/simulator.js'
 import { browsersOn } from '../processes.js'
 import { until } from '../until.js'
+import { settledByOperator } from './operator.js'
 import type { Rig, RigOptions } from './rig.js'
 
 export const WITH_WHATSAPP: RigOptions = { simulator: { allRegistered: true } }
@@ -52,7 +53,7 @@ export async function restartsFor(rig: Rig, reason: string): Promise<number> {
 
 /** All that was accepted is sent, and WhatsApp saw each once. */
 export async function everySentOnce(rig: Rig): Promise<number> {
-  await rig.settled(180_000)
+  await settledByOperator(rig, 180_000)
   const stored = (await rig.database.outgoing()).map((message) => message.wa_message_id).sort()
   expect((await rig.wire()).map(({ waMessageId }) => waMessageId).sort()).toEqual(stored)
   return stored.length

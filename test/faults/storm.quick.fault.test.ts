@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
 import { type DatabaseServer, startDatabaseServer } from '../database-server.js'
 import { emptyMariadb } from '../databases.js'
+import { settledByOperator } from './operator.js'
 import { randomFrom } from './random.js'
 import type { Rig } from './rig.js'
 import { full, type Row, row, storm } from './row.js'
@@ -91,10 +92,7 @@ async function weather(rig: Rig, server: DatabaseServer | undefined, random: () 
   while (rig.ledger.accepted.size < MESSAGES && Date.now() < end) await sleep(50)
   stopping.abort()
   await Promise.all(loads)
-  const settling = new AbortController()
-  const deciding = decideHeld(rig, settling.signal)
-  await rig.settled(180_000).finally(() => settling.abort())
-  const held = await deciding
+  const held = await settledByOperator(rig, 180_000)
   const stored = await rig.database.outgoing()
   const wire = await rig.wire()
   expect(new Set(wire.map(({ waMessageId }) => waMessageId)).size).toBe(stored.length)
@@ -102,21 +100,6 @@ async function weather(rig: Rig, server: DatabaseServer | undefined, random: () 
   const looked = rig.lines().filter(({ msg }) => msg === 'message.reconciled').length
   const struck = Object.entries(kills).map(([name, count]) => `${count} x ${name}`)
   return `${rig.ledger.accepted.size} accepted, ${stored.length} stored, ${wire.length} lines, 0 lost, 0 twice, ${looked} looked for, ${held} held (${struck.join(', ')})`
-}
-
-/** What an operator does about messages that were at stake three times; answers with how many there were. */
-async function decideHeld(rig: Rig, signal: AbortSignal): Promise<number> {
-  const decided = new Set<string>()
-  while (!signal.aborted) {
-    const { body } = await rig.rest().get('/messages?status=unknown&limit=100')
-    for (const { id, nextAction } of body.data as { id: string; nextAction?: string }[]) {
-      if (nextAction !== 'decide' || decided.has(id)) continue
-      const { status } = await rig.rest().post(`/messages/${id}/resend`, {})
-      if (status === 200) decided.add(id)
-    }
-    await sleep(1_000, signal)
-  }
-  return decided.size
 }
 
 /** So that the kill meets messages on their way: their acks come later. */
