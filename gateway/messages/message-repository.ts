@@ -101,17 +101,17 @@ export class MessageRepository {
     return (await selectRows(tx, messageTable, `WHERE id ${sql}`, values)).map(toMessage)
   }
 
-  async byWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<Message[]> {
-    if (keys.length === 0) return []
+  async idsByWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<MessageId[]> {
     const one = '(session_id = ? AND direction = ? AND wa_message_id = ?)'
-    const found: MessageRow[] = []
+    const found: MessageId[] = []
     for (let at = 0; at < keys.length; at += MOST_KEYS) {
       const some = keys.slice(at, at + MOST_KEYS)
       const condition = some.map(() => one).join(' OR ')
       const values = some.flatMap(({ sessionId, direction, waMessageId }) => [sessionId, direction, waMessageId])
-      found.push(...(await selectRows(tx, messageTable, `WHERE ${condition}`, values)))
+      const rows = await query<{ id: MessageId }>(tx, `SELECT id FROM messages WHERE ${condition}`, values)
+      found.push(...rows.map(({ id }) => id))
     }
-    return found.map(toMessage)
+    return found
   }
 
   async find(tenantId: TenantId, id: MessageId): Promise<Message | null> {
@@ -209,11 +209,11 @@ export class MessageRepository {
     )
   }
 
-  /** What a session has not finished sending. */
+  /** What a session has not finished sending; nobody else changes these until the transaction ends. */
   async openOf(tx: EntityManager, sessionId: SessionId): Promise<Message[]> {
-    const condition =
-      "WHERE session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown') ORDER BY position"
-    return (await selectRows(tx, messageTable, condition, [sessionId])).map(toMessage)
+    const open = "session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown')"
+    if (this.db.dialect !== 'sqlite') await change(tx, `UPDATE messages SET id = id WHERE ${open}`, [sessionId])
+    return (await selectRows(tx, messageTable, `WHERE ${open} ORDER BY position`, [sessionId])).map(toMessage)
   }
 
   /** Messages that a node took on in another epoch of its log and never finished. */

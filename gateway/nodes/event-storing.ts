@@ -96,10 +96,10 @@ export class EventStoring {
     })
     const readable = mine.filter((event): event is NodeEvent => !('unreadable' in event))
     const { ids: messageIds, keys } = messagesMeant(readable)
-    // What is being cancelled at this moment must not be decided twice.
-    await messages.lock(tx, messageIds)
-    const loaded = [...(await messages.byIds(tx, messageIds)), ...(await messages.byWaIds(tx, keys))]
-    const batch = new MessageBatch(loaded, lease.nodeId)
+    const meant = [...new Set([...messageIds, ...(await messages.idsByWaIds(tx, keys))])]
+    // What is being cancelled, or handed over, at this moment must not be decided twice, nor written over.
+    await messages.lock(tx, meant)
+    const batch = new MessageBatch(await messages.byIds(tx, meant), lease.nodeId)
 
     const told: NewEvent[] = []
     const changedSessions = new Set<SessionId>()

@@ -90,10 +90,6 @@ export class LostNodes {
     const at = clock()
     await sessions.lose(tx, session.id, at)
     const open = await messages.openOf(tx, session.id)
-    await messages.lock(
-      tx,
-      open.map(({ id }) => id),
-    )
     // What was never offered cannot be there: it waits for the next node.
     const doubtful = open.filter(({ awaiting, offered }) => !awaiting || offered)
     const batch = new MessageBatch(doubtful)
