@@ -6,6 +6,7 @@ import type { Database } from '../db/database.js'
 import { inList, insertRows, selectRows, timeValue, updateRows } from '../db/rows.js'
 import { change, oneOf, query } from '../db/statements.js'
 import type { Direction, Message, StatusChange } from './message.js'
+import { changedFields, messageToRow, rowToMessage } from './message-row.js'
 import { type MessageHistoryRow, type MessageRow, messageHistoryTable, messageTable } from './message-table.js'
 
 export interface MessageFilter {
@@ -56,7 +57,7 @@ export class MessageRepository {
     await insertRows(
       tx,
       messageTable,
-      messages.map((message, index) => toRow(message, first + index)),
+      messages.map((message, index) => messageToRow(message, first + index)),
     )
   }
 
@@ -74,10 +75,11 @@ export class MessageRepository {
 
   /** Writes what differs. */
   async change(tx: EntityManager, changes: readonly MessageChange[]): Promise<void> {
-    const pairs = changes.map(({ before, after }) => ({ before: toRow(before, 0), after: toRow(after, 0) }))
-    const fields = changeable.filter((field) =>
-      pairs.some(({ before, after }) => plain(before[field]) !== plain(after[field])),
-    )
+    const pairs = changes.map(({ before, after }) => ({
+      before: messageToRow(before, 0),
+      after: messageToRow(after, 0),
+    }))
+    const fields = changedFields(pairs)
     if (fields.length === 0) return
     await updateRows(
       tx,
@@ -98,7 +100,7 @@ export class MessageRepository {
   async byIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
     if (ids.length === 0) return []
     const { sql, values } = oneOf(ids)
-    return (await selectRows(tx, messageTable, `WHERE id ${sql}`, values)).map(toMessage)
+    return (await selectRows(tx, messageTable, `WHERE id ${sql}`, values)).map(rowToMessage)
   }
 
   async idsByWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<MessageId[]> {
@@ -116,7 +118,7 @@ export class MessageRepository {
 
   async find(tenantId: TenantId, id: MessageId): Promise<Message | null> {
     const [row] = await this.read('WHERE id = ? AND tenant_id = ?', [id, tenantId])
-    return row ? toMessage(row) : null
+    return row ? rowToMessage(row) : null
   }
 
   async history(tenantId: TenantId, id: MessageId): Promise<StatusChange[]> {
@@ -151,7 +153,7 @@ export class MessageRepository {
     const values = conditions.flatMap(([, ...given]) => given)
     const condition = `WHERE ${where} ORDER BY position DESC LIMIT ${Number(limit)}`
     const rows = await this.read(condition, values)
-    return rows.map((row) => ({ message: toMessage(row), position: row.position }))
+    return rows.map((row) => ({ message: rowToMessage(row), position: row.position }))
   }
 
   // ---- hand-over ----
@@ -167,7 +169,7 @@ export class MessageRepository {
   /** Oldest first. */
   async awaiting(sessionId: SessionId, limit: number): Promise<Message[]> {
     const condition = `WHERE awaiting = ? ORDER BY position LIMIT ${Number(limit)}`
-    return (await this.read(condition, [sessionId])).map(toMessage)
+    return (await this.read(condition, [sessionId])).map(rowToMessage)
   }
 
   /** The oldest of each of these sessions, oldest first. */
@@ -186,13 +188,13 @@ export class MessageRepository {
       const { sql, values } = oneOf(found.map(({ id }) => id))
       return selectRows(reader, messageTable, `WHERE id ${sql}`, values)
     })
-    return rows.toSorted((a, b) => a.position - b.position).map(toMessage)
+    return rows.toSorted((a, b) => a.position - b.position).map(rowToMessage)
   }
 
   /** Messages that no node can have, and whose time is up. */
   async unofferedExpired(sessionId: SessionId, now: number, limit: number): Promise<Message[]> {
     const condition = `WHERE awaiting = ? AND offered = 0 AND expires_at <= ? ORDER BY position LIMIT ${Number(limit)}`
-    return (await this.read(condition, [sessionId, timeValue(this.db.dialect, now)])).map(toMessage)
+    return (await this.read(condition, [sessionId, timeValue(this.db.dialect, now)])).map(rowToMessage)
   }
 
   async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
@@ -213,7 +215,7 @@ export class MessageRepository {
   async openOf(tx: EntityManager, sessionId: SessionId): Promise<Message[]> {
     const open = "session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown')"
     if (this.db.dialect !== 'sqlite') await change(tx, `UPDATE messages SET id = id WHERE ${open}`, [sessionId])
-    return (await selectRows(tx, messageTable, `WHERE ${open} ORDER BY position`, [sessionId])).map(toMessage)
+    return (await selectRows(tx, messageTable, `WHERE ${open} ORDER BY position`, [sessionId])).map(rowToMessage)
   }
 
   /** Messages that a node took on in another epoch of its log and never finished. */
@@ -222,110 +224,6 @@ export class MessageRepository {
     const condition = `WHERE status IN ('pending', 'unknown') AND (reason IS NULL OR reason NOT IN ('held', 'node_lost'))
       AND direction = 'out' AND session_id IN ${inList(sessionIds)}
       AND awaiting IS NULL AND (epoch IS NULL OR epoch <> ?)`
-    return (await selectRows(tx, messageTable, condition, [...sessionIds, epoch])).map(toMessage)
-  }
-}
-
-const changeable = [
-  'status',
-  'reason',
-  'error',
-  'content',
-  'type',
-  'awaiting',
-  'epoch',
-  'sentAt',
-  'deliveredAt',
-  'readAt',
-  'playedAt',
-  'editedAt',
-  'deletedAt',
-  'expiresAt',
-] as const satisfies (keyof MessageRow)[]
-
-function plain(value: unknown): unknown {
-  if (value instanceof Date) return value.getTime()
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
-}
-
-const date = (ms: number | undefined) => (ms === undefined ? null : new Date(ms))
-
-function toRow(message: Message, position: number): MessageRow {
-  return {
-    id: message.id,
-    tenantId: message.tenantId,
-    sessionId: message.sessionId,
-    direction: message.direction,
-    origin: message.origin,
-    operator: null,
-    chatId: message.chatId,
-    fromId: message.fromId ?? null,
-    fromPhone: message.fromPhone ?? null,
-    fromLid: message.fromLid ?? null,
-    fromName: message.fromName ?? null,
-    toId: message.toId ?? null,
-    type: message.content.type,
-    content: message.content,
-    mentions: message.mentions.length > 0 ? message.mentions : null,
-    replyTo: message.replyTo ?? null,
-    replyToWaId: message.replyToWaId ?? null,
-    reference: message.reference ?? null,
-    status: message.status,
-    reason: message.reason ?? null,
-    error: message.error ?? null,
-    waMessageId: message.waMessageId,
-    position,
-    onUnknown: message.onUnknown,
-    nextAction: null,
-    nextActionAt: null,
-    awaiting: message.awaiting ? message.sessionId : null,
-    offered: message.offered,
-    epoch: message.epoch ?? null,
-    handedOverAt: date(message.handedOverAt),
-    sentAt: date(message.sentAt),
-    deliveredAt: date(message.deliveredAt),
-    readAt: date(message.readAt),
-    playedAt: date(message.playedAt),
-    editedAt: date(message.editedAt),
-    deletedAt: date(message.deletedAt),
-    expiresAt: date(message.expiresAt),
-    createdAt: new Date(message.createdAt),
-  }
-}
-
-/** Drops what is null. */
-function known<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const kept = Object.entries(fields).filter(([, value]) => value !== null)
-  return Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> }
-}
-
-function toMessage(row: MessageRow): Message {
-  const { fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch } = row
-  return {
-    id: row.id,
-    tenantId: row.tenantId,
-    sessionId: row.sessionId,
-    direction: row.direction,
-    origin: row.origin,
-    chatId: row.chatId,
-    content: row.content,
-    mentions: row.mentions ?? [],
-    onUnknown: row.onUnknown,
-    status: row.status,
-    waMessageId: row.waMessageId,
-    awaiting: row.awaiting !== null,
-    offered: row.offered,
-    createdAt: row.createdAt.getTime(),
-    ...known({ fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch }),
-    ...known({
-      handedOverAt: row.handedOverAt?.getTime() ?? null,
-      sentAt: row.sentAt?.getTime() ?? null,
-      deliveredAt: row.deliveredAt?.getTime() ?? null,
-      readAt: row.readAt?.getTime() ?? null,
-      playedAt: row.playedAt?.getTime() ?? null,
-      editedAt: row.editedAt?.getTime() ?? null,
-      deletedAt: row.deletedAt?.getTime() ?? null,
-      expiresAt: row.expiresAt?.getTime() ?? null,
-    }),
+    return (await selectRows(tx, messageTable, condition, [...sessionIds, epoch])).map(rowToMessage)
   }
 }
