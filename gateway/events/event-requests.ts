@@ -13,9 +13,7 @@ const since = z.iso
   .transform((text) => new Date(text))
   .optional()
 
-export const ListEvents = z
-  .object({ ...pageFields, session, since, type: types.optional(), tenant: z.literal('*', 'may only be *').optional() })
-  .refine(({ session, tenant }) => !session || !tenant, 'session: is not there with tenant=*')
+export const ListEvents = z.object({ ...pageFields, session, since, type: types.optional() })
 
 /** `lastEventId` for clients that cannot set the header. */
 export const StreamEvents = z.object({

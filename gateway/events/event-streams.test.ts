@@ -95,7 +95,6 @@ describe.each(databases())('events of a gateway on $name', (target) => {
     for (const [query, code] of [
       ['since=yesterday', 'invalid_request'],
       ['cursor=x', 'invalid_cursor'],
-      ['tenant=ten_x', 'invalid_request'],
     ]) {
       expect(await list(query as string)).toMatchObject({ status: 400, code })
     }
@@ -176,7 +175,7 @@ describe.each(databases())('events of a gateway on $name', (target) => {
       [mine, theirs].map(({ text }) => openEventSocket(`${url}/stream`, { header: text })),
     )
     const { nextCursor } = await list(`since=${new Date().toISOString()}`)
-    const [inShop, , ofTenant, abroad, ofOther] = await store(
+    const [inShop, , , abroad, ofOther] = await store(
       status(shop),
       status(desk),
       failing(DEFAULT_TENANT),
@@ -196,12 +195,6 @@ describe.each(databases())('events of a gateway on $name', (target) => {
     for (const reader of readers) reader.close()
     for (const { socket } of sockets) socket.close()
     expect(await list('session=desk', mine.text)).toMatchObject({ status: 404 })
-    expect(await list('tenant=*', mine.text)).toMatchObject({ status: 403, code: 'scope_missing' })
-    const everywhere = await list(`tenant=*&type=webhook.failing&cursor=${nextCursor}`)
-    expect(everywhere.data.map(({ id, tenant }: { id: string; tenant: { id: string } }) => [id, tenant.id])).toEqual([
-      [ofTenant?.id, DEFAULT_TENANT],
-      [ofOther?.id, OTHER],
-    ])
   })
 
   it('end within five seconds of the end of their key', async () => {

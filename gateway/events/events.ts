@@ -19,8 +19,6 @@ export interface EventsOptions {
 export interface WantedEvents {
   session?: string | undefined
   types?: readonly EventType[] | undefined
-  /** Of every tenant: for admins. */
-  everyTenant?: boolean | undefined
 }
 
 /** Where to begin: after a place, or with what was stored at a time or later. */
@@ -41,8 +39,7 @@ export class Events {
     const events = await repository.list(begin, page.limit, filter)
     // After the look, so that nothing can go unseen in between.
     if (page.after !== undefined) await this.check(page.after, newest, filter)
-    const shown = await presenter.all(events)
-    const data = wanted.everyTenant ? shown.map((one, at) => ({ ...one, tenant: { id: events[at]?.tenantId } })) : shown
+    const data = await presenter.all(events)
     // Where the page is not full, all up to the newest has been looked at.
     const passed = events.length < page.limit ? Math.max(begin, newest) : begin
     return { data, last: Math.max(passed, events.at(-1)?.place ?? 0) }
@@ -65,8 +62,7 @@ export class Events {
   }
 
   /** What of all this caller is to see. Throws `not_found` for a session that is not there for it. */
-  async filter({ tenantId, key }: Caller, { session, types, everyTenant }: WantedEvents): Promise<EventFilter> {
-    if (everyTenant) return { types }
+  async filter({ tenantId, key }: Caller, { session, types }: WantedEvents): Promise<EventFilter> {
     const named = session === undefined ? undefined : await this.options.sessions.get(tenantId, session, key)
     const allowed = key.sessions.includes('*') ? undefined : (key.sessions as SessionId[])
     return { tenantId, sessionIds: named ? [named.id] : allowed, types }
