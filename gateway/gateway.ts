@@ -36,6 +36,8 @@ import { ApiKeyRepository } from './tenants/api-key-repository.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
 import { Secrets } from './tenants/secrets.js'
 import { DEFAULT_TENANT } from './tenants/tenant.js'
+import { TenantRepository } from './tenants/tenant-repository.js'
+import { Tenants } from './tenants/tenants.js'
 import { DEFAULT_RETENTION } from './webhooks/delivery-trimmer.js'
 import { DEFAULT_SCHEDULE } from './webhooks/schedule.js'
 
@@ -61,6 +63,7 @@ export interface Gateway extends Service {
   /** A key of the tenant `default`; its text is known only now. */
   issueKey(wanted: Omit<NewApiKey, 'tenantId'>): Promise<string>
   db: Database
+  tenants: Tenants
   /** One round of removing what is old enough. */
   trimOnce: Messaging['retention']['trimOnce']
 }
@@ -75,6 +78,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const secrets = new Secrets({ secretKey: config.secretKey, dataDir })
   const keyRepository = new ApiKeyRepository(db)
   const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
+  const tenants = new Tenants({ db, repository: new TenantRepository(db), clock, log })
   const adminKey = new AdminKey({ db, repository: keyRepository, keys, given: config.adminApiKey, dataDir, log })
 
   const directory = new NodeDirectory({
@@ -165,6 +169,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     adminApiKey: () => (adminKey.text === undefined ? undefined : { text: adminKey.text, isNew: adminKey.isNew }),
     issueKey: async (wanted) => (await keys.issue({ ...wanted, tenantId: DEFAULT_TENANT })).text,
     db,
+    tenants,
     trimOnce: (now) => messaging.retention.trimOnce(now),
   }
 }

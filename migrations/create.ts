@@ -64,14 +64,24 @@ export function addColumns(table: string, added: (words: Words) => Column[]) {
   return class implements MigrationInterface {
     async up(runner: QueryRunner): Promise<void> {
       for (const { kind: _, ...column } of added(columns(dialectOf(runner)))) {
-        if (!(await runner.hasColumn(table, column.name))) await runner.addColumn(table, new TableColumn(column))
+        if (await runner.hasColumn(table, column.name)) continue
+        if (dialectOf(runner) === 'mysql') await runner.addColumn(table, new TableColumn(column))
+        else await runner.query(`ALTER TABLE "${table}" ADD COLUMN ${sqliteColumn(column)}`)
       }
     }
 
     async down(runner: QueryRunner): Promise<void> {
       for (const { name } of added(columns(dialectOf(runner)))) {
-        if (await runner.hasColumn(table, name)) await runner.dropColumn(table, name)
+        if (!(await runner.hasColumn(table, name))) continue
+        if (dialectOf(runner) === 'mysql') await runner.dropColumn(table, name)
+        else await runner.query(`ALTER TABLE "${table}" DROP COLUMN "${name}"`)
       }
     }
   }
+}
+
+/** By hand: TypeORM would copy the whole table, and foreign keys to it would not let it go. */
+function sqliteColumn({ name, type, length, isNullable, default: value }: Omit<Column, 'kind'>): string {
+  const size = length === undefined ? '' : `(${length})`
+  return `"${name}" ${type}${size}${isNullable ? '' : ' NOT NULL'}${value === undefined ? '' : ` DEFAULT ${value}`}`
 }

@@ -18,6 +18,7 @@ import { Deliveries1790000000017 } from './1790000000017-deliveries.js'
 import { DeliveryAttempts1790000000018 } from './1790000000018-delivery-attempts.js'
 import { SessionSequences1790000000019 } from './1790000000019-session-sequences.js'
 import { SessionsWithoutSequence1790000000020 } from './1790000000020-sessions-without-sequence.js'
+import { TenantsDeleting1790000000021 } from './1790000000021-tenants-deleting.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -41,4 +42,5 @@ export const migrations = [
   DeliveryAttempts1790000000018,
   SessionSequences1790000000019,
   SessionsWithoutSequence1790000000020,
+  TenantsDeleting1790000000021,
 ]

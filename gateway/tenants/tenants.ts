@@ -1,0 +1,144 @@
+/** Tenants as admins see them, and what each may do as everybody else asks. */
+import type { TenantId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
+import type { Clock } from '../../runtime/clock.js'
+import { newId } from '../../runtime/ids.js'
+import type { Logger } from '../../runtime/log.js'
+import type { Database, Tx } from '../db/database.js'
+import { isDuplicate } from '../db/database-errors.js'
+import { DEFAULT_LIMITS, DEFAULT_TENANT, type Tenant, type TenantLimits } from './tenant.js'
+import type { TenantRepository } from './tenant-repository.js'
+
+export interface TenantsOptions {
+  db: Database
+  repository: TenantRepository
+  clock: Clock
+  log: Logger
+}
+
+export interface NewTenant {
+  name: string
+  limits?: Partial<TenantLimits> | undefined
+}
+
+/** So long another gateway's change may go unseen. */
+const TRUST_MS = 5_000
+const MOST_KNOWN = 10_000
+
+export class Tenants {
+  private readonly known = new Map<TenantId, { until: number; tenant: Promise<Tenant | null> }>()
+
+  constructor(private readonly options: TenantsOptions) {}
+
+  /** As it was at most 5 s ago, without asking the database each time: for every request, and for limits. */
+  find(id: TenantId): Promise<Tenant | null> {
+    const now = performance.now()
+    const known = this.known.get(id)
+    if (known && known.until > now) return known.tenant
+    if (this.known.size >= MOST_KNOWN) this.known.clear()
+    const tenant = this.options.repository.find(id)
+    this.known.set(id, { until: now + TRUST_MS, tenant })
+    tenant.catch(() => this.known.delete(id))
+    return tenant
+  }
+
+  /** As it is now, by id or name. Throws `not_found` (`tenant_unknown`). */
+  async get(ref: string): Promise<Tenant> {
+    const tenant = await this.options.repository.findByRef(ref)
+    if (!tenant) throw tenantUnknown()
+    return tenant
+  }
+
+  list(limit: number, after?: string): Promise<Tenant[]> {
+    return this.options.repository.list(limit, after)
+  }
+
+  /** Throws `conflict` (`tenant_exists`). `also` in the same transaction. */
+  async create(wanted: NewTenant, also?: (tx: Tx, tenant: Tenant) => Promise<void>): Promise<Tenant> {
+    const { db, repository, clock, log } = this.options
+    const tenant: Tenant = {
+      id: newId('ten'),
+      name: wanted.name,
+      status: 'active',
+      limits: { ...DEFAULT_LIMITS, ...wanted.limits },
+      createdAt: new Date(clock()),
+    }
+    await unlessTaken(wanted.name, () =>
+      db.write(async (tx) => {
+        await repository.add(tx, tenant)
+        await also?.(tx, tenant)
+      }),
+    )
+    log.info({ tenant: tenant.id }, 'tenant.created')
+    return tenant
+  }
+
+  /** Throws `not_found`, `conflict` (`tenant_exists`, `tenant_deleting`, `tenant_default`). */
+  async change(ref: string, { name, limits }: { name?: string; limits?: Partial<TenantLimits> }): Promise<Tenant> {
+    const { id } = await this.get(ref)
+    if (name !== undefined && id === DEFAULT_TENANT) throw isDefault('renamed')
+    return unlessTaken(name ?? '', () =>
+      this.changed(id, (tenant) => ({
+        ...tenant,
+        name: name ?? tenant.name,
+        limits: { ...tenant.limits, ...limits },
+      })),
+    )
+  }
+
+  /** Its keys are refused and what it has accepted waits, until `resume`. */
+  async suspend(ref: string): Promise<Tenant> {
+    const { id } = await this.get(ref)
+    if (id === DEFAULT_TENANT) throw isDefault('suspended')
+    return this.changed(id, (tenant) => ({ ...tenant, status: 'suspended' }))
+  }
+
+  async resume(ref: string): Promise<Tenant> {
+    const { id } = await this.get(ref)
+    return this.changed(id, (tenant) => ({ ...tenant, status: 'active' }))
+  }
+
+  private async changed(id: TenantId, decide: (tenant: Tenant) => Tenant): Promise<Tenant> {
+    const { db, repository, log } = this.options
+    const tenant = await db.write(async (tx) => {
+      const newest = await repository.lock(tx, id)
+      if (!newest) throw tenantUnknown()
+      refuseDeleting(newest)
+      const { name, status, limits } = decide(newest)
+      await repository.update(tx, id, { name, status, limits })
+      return { ...newest, name, status, limits }
+    })
+    this.forget(id)
+    log.info({ tenant: id, status: tenant.status }, 'tenant.changed')
+    return tenant
+  }
+
+  private forget(id: TenantId): void {
+    this.known.delete(id)
+  }
+}
+
+async function unlessTaken<Result>(name: string, write: () => Promise<Result>): Promise<Result> {
+  try {
+    return await write()
+  } catch (error) {
+    if (!isDuplicate(error)) throw error
+    throw new AppError('conflict', `There is a tenant called '${name}' already.`, {
+      reason: 'tenant_exists',
+      cause: error,
+    })
+  }
+}
+
+export function tenantUnknown(): AppError {
+  return new AppError('not_found', 'There is no such tenant.', { reason: 'tenant_unknown' })
+}
+
+function refuseDeleting({ name, status }: Tenant): void {
+  if (status !== 'deleting') return
+  throw new AppError('conflict', `The tenant ${name} is being deleted.`, { reason: 'tenant_deleting' })
+}
+
+function isDefault(done: string): AppError {
+  return new AppError('conflict', `The tenant default cannot be ${done}.`, { reason: 'tenant_default' })
+}
