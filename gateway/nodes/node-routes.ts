@@ -2,9 +2,10 @@
 import Router from '@koa/router'
 import type { NodeId } from '../../proto/contract.js'
 import type { KnownNode, NodeDirectory } from '../../proto/node-directory.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
+import { handle } from '../http/operation.js'
 import type { LostNodes } from './lost-nodes.js'
+import { giveUpNode, listNodes, type ShownNode } from './node-operations.js'
 import type { NodePresence } from './node-presence.js'
 
 export interface NodeParts {
@@ -14,9 +15,9 @@ export interface NodeParts {
 }
 
 export function nodeRoutes({ directory, presence, lostNodes }: NodeParts): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const router = new Router<ApiState>()
 
-  router.get('/nodes', allow('admin'), async (ctx) => {
+  handle(router, listNodes, async (ctx) => {
     const lost = await lostNodes.list()
     const nodes = directory.nodes()
     const shown = nodes.map((node) => ({ ...presentNode(node, presence), ...lostAt(lost, node.info?.id) }))
@@ -25,15 +26,15 @@ export function nodeRoutes({ directory, presence, lostNodes }: NodeParts): ApiRo
     ctx.body = { data: [...shown, ...gone.map((id) => ({ id, reachable: false, ...lostAt(lost, id) }))] }
   })
 
-  router.delete('/nodes/:id', allow('admin'), async (ctx) => {
-    await lostNodes.declare((ctx.params['id'] ?? '') as NodeId)
+  handle(router, giveUpNode, async (ctx, { params }) => {
+    await lostNodes.declare(params.id as NodeId)
     ctx.status = 204
   })
 
   return router
 }
 
-function presentNode({ target, reachable, info }: KnownNode, presence: NodePresence) {
+function presentNode({ target, reachable, info }: KnownNode, presence: NodePresence): ShownNode {
   if (!info) return { address: target, reachable }
   const { id, version, capacity, load, draining, engines, eventLog, browserProblem } = info
   const heardAt = presence.lastHeardAt(id)

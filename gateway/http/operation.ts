@@ -1,0 +1,127 @@
+/** A route as data. From its declaration it is registered, checked and documented, so that the three cannot differ. */
+import type Router from '@koa/router'
+import type { DefaultContext, Middleware, ParameterizedContext } from 'koa'
+import type { z } from 'zod'
+import type { Scope } from '../tenants/api-key.js'
+import { allow } from './authenticate.js'
+import type { ApiMiddleware, ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
+import { readJson } from './json-body.js'
+import { parse } from './parse.js'
+import type { PointedCode } from './problem-codes.js'
+
+export interface Operation {
+  /** What generated clients call it: `createSession`. */
+  id: string
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  /** Whole, as OpenAPI writes it: `/api/v1/sessions/{session}`. */
+  path: `/${string}`
+  /** One of gateway/openapi/tags.ts. */
+  tag: string
+  summary: string
+  /** Markdown. */
+  description?: string
+  /** What a key needs; null where none is asked for. */
+  scope: Scope | null
+  /** True where the route looks at the key itself, because it may come later than the request. */
+  checksScopeItself?: true
+  /** One field for each `{…}` of the path. */
+  params?: z.ZodObject
+  query?: z.ZodObject
+  /** Told in the document; handlers read them from `ctx`. */
+  headers?: z.ZodObject
+  body?: JsonBody
+  /** A form, with or instead of JSON: told in the document; handlers read it. */
+  form?: FormBody
+  /** Takes `Idempotency-Key`. */
+  idempotent?: true
+  /** Calls a session node, and so can be told that it does not answer. */
+  callsNode?: true
+  /** Codes of problems beside those that follow from what stands above. */
+  codes?: readonly PointedCode[]
+  /** By status: what it answers when all is well. */
+  answers: Readonly<Record<number, Answer>>
+}
+
+export interface JsonBody {
+  schema: z.ZodType
+  /** May be left out, which is the same as `{}`. */
+  optional?: true
+  /** By name; each is valid. */
+  examples: Readonly<Record<string, unknown>>
+  description?: string
+  /** The handler reads it, because it may be a form instead. */
+  readByHandler?: true
+}
+
+export interface FormBody {
+  schema: z.ZodType
+  description?: string
+}
+
+export interface Answer {
+  description: string
+  /** Absent: no body. */
+  schema?: z.ZodType
+  /** By name; each is valid. Required with a schema. */
+  examples?: Readonly<Record<string, unknown>>
+  headers?: z.ZodObject
+  /** By media type: other forms of the answer, which are not JSON. */
+  otherTypes?: Readonly<Record<string, { description: string; example?: string }>>
+}
+
+type Parsed<Part> = Part extends z.ZodType ? z.output<Part> : undefined
+
+/** The parts of a request as their schemas make them. */
+export interface Given<Op extends Operation> {
+  params: Op extends { params: infer Params } ? Parsed<Params> : Record<string, never>
+  query: Op extends { query: infer Query } ? Parsed<Query> : undefined
+  body: Op extends { body: { readByHandler: true } }
+    ? undefined
+    : Op extends { body: { schema: infer Body } }
+      ? Parsed<Body>
+      : undefined
+}
+
+export type StateOf<Op extends Operation> = Op['scope'] extends null ? OpenState : ApiState
+
+/** Declares an operation, and keeps its types. */
+export function operation<const Op extends Operation>(declared: Op): Op {
+  return declared
+}
+
+/**
+ * Registers the route of an operation on a router without prefix. The handler runs once the key has the scope, and query
+ * and body are as declared.
+ */
+export function handle<const Op extends Operation>(
+  router: Op['scope'] extends null ? OpenRouter : ApiRouter,
+  op: Op,
+  handler: (ctx: ParameterizedContext<StateOf<Op>>, given: Given<Op>) => unknown,
+): void {
+  const { method, path, scope, query, params, body, checksScopeItself } = op as Operation
+  const route: Middleware<ApiState, DefaultContext> = async (ctx) => {
+    const given = {
+      params: params ? parse(params, ctx['params']) : {},
+      query: query && parse(query, ctx.query),
+      body: body && !body.readByHandler ? parseBody(body, await readJson(ctx)) : undefined,
+    }
+    await handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
+  }
+  const checks: ApiMiddleware[] = scope !== null && !checksScopeItself ? [allow(scope)] : []
+  const registered = router as unknown as Router<ApiState>
+  registered[method](koaPath(path), ...checks, route)
+}
+
+function parseBody({ schema, optional }: JsonBody, value: unknown): unknown {
+  return parse(schema, optional && value === undefined ? {} : value)
+}
+
+/** `/sessions/{session}` as Koa's router writes it: `/sessions/:session`. */
+export function koaPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1')
+}
+
+/** Its path below the API's root: what an idempotency key is for. */
+export function routeOf({ path }: Pick<Operation, 'path'>): string {
+  return path.replace(/^\/api\/v1/, '')
+}

@@ -1,0 +1,126 @@
+/** Every `code` that an answer may carry: what kind of failure it is, and when it happens. Codes are never renamed. */
+import type { ErrorCode } from '../../runtime/app-error.js'
+
+type Kind = ErrorCode | 'method_not_allowed'
+
+interface Problem {
+  /** Their HTTP statuses are in error-middleware.ts. */
+  kinds: readonly [Kind, ...Kind[]]
+  /** When it happens. */
+  when: string
+}
+
+const code = (kinds: Kind | readonly [Kind, ...Kind[]], when: string): Problem => ({
+  kinds: typeof kinds === 'string' ? [kinds] : kinds,
+  when,
+})
+
+export const problemCodes = {
+  // requests
+  invalid_request: code(
+    'invalid',
+    'A field is missing, unknown or not as it should be. `detail` names each by its path.',
+  ),
+  malformed_json: code('invalid', 'The body is not JSON.'),
+  malformed_text: code('invalid', 'The body is not UTF-8, or a string in it has half a surrogate pair.'),
+  malformed_form: code('invalid', 'The form is broken or ended early.'),
+  malformed_handshake: code('invalid', 'What asks for a WebSocket is not its handshake.'),
+  body_too_deep: code('invalid', 'The body is nested more than 32 levels deep.'),
+  body_incomplete: code('invalid', 'The body ended early.'),
+  body_too_slow: code('invalid', 'The body took longer than 15 s.'),
+  body_too_large: code('too_large', 'A JSON body of more than 256 KiB, or a form with too many fields.'),
+  invalid_cursor: code('invalid', 'The cursor was not given by this list.'),
+  cursor_expired: code('gone', 'What came after the cursor is not kept any more.'),
+  unsupported_content_type: code('unsupported_type', 'The body is of another type than this route takes.'),
+  unsupported_encoding: code('unsupported_type', 'The body is compressed.'),
+  not_found: code('not_found', 'There is nothing at this path.'),
+  method_not_allowed: code('method_not_allowed', 'Not with this method; `Allow` says with which.'),
+  // keys
+  api_key_missing: code('unauthenticated', 'There is no key in the request.'),
+  api_key_malformed: code('unauthenticated', 'The key is not complete: a character is wrong or missing.'),
+  api_key_unknown: code('unauthenticated', 'No such key, or it was revoked.'),
+  api_key_expired: code('unauthenticated', "The key's time is over."),
+  scope_missing: code('forbidden', 'The key lacks the scope for this.'),
+  address_not_allowed: code('forbidden', 'The key may not be used from this address.'),
+  session_not_allowed: code('forbidden', 'A key for some sessions asks for all.'),
+  // asking twice
+  invalid_idempotency_key: code(
+    'invalid',
+    'The header is empty, too long, or holds blanks or other than visible ASCII characters.',
+  ),
+  idempotency_in_progress: code('conflict', 'The first request with this key is still being worked on.'),
+  idempotency_key_reused: code('unprocessable', 'This idempotency key was used for another request.'),
+  // sessions
+  session_not_found: code('not_found', 'No such session, or not for this key.'),
+  session_exists: code('conflict', 'The name is taken.'),
+  session_deleting: code('conflict', 'The session is being deleted.'),
+  not_ready: code('not_ready', 'The session is not in a status in which it can do this.'),
+  no_node_available: code('unavailable', 'No session node answers, or none has a browser; `detail` says which.'),
+  no_capacity: code('unavailable', 'All session nodes are full.'),
+  qr_not_ready: code('not_ready', 'The session is still starting. Ask again after `Retry-After`.'),
+  qr_not_available: code('not_ready', 'The session is stopped, logged out or failed: start it.'),
+  already_linked: code('conflict', 'The number is linked already, by this session or another one.'),
+  pairing_code_refused: code('unprocessable', 'WhatsApp gives no pairing code for this number.'),
+  link_not_valid: code('not_found', 'The link is not one of ours, or for another session.'),
+  link_expired: code('gone', 'The link has expired. Ask for a new one.'),
+  not_a_sandbox: code('not_supported', 'The session is a real one.'),
+  // messages
+  invalid_number: code('invalid', 'It is neither a phone number nor a chat id.'),
+  message_not_found: code(
+    ['not_found', 'unprocessable'],
+    'No such message, or not for this key; 422 where a message to be sent names it.',
+  ),
+  not_held: code('conflict', 'The message does not wait for a person, or not any more.'),
+  already_sent: code('conflict', 'The message is not pending any more.'),
+  // files
+  invalid_url: code(['invalid', 'unprocessable'], 'Not https, not a URL, or with a password in it.'),
+  blocked_address: code(['invalid', 'unprocessable'], 'The URL leads to a private or special address.'),
+  invalid_base64: code('invalid', 'The file is not base64.'),
+  url_unreachable: code('unprocessable', 'The address of the file does not answer.'),
+  url_refused: code('unprocessable', 'The address of the file answered something else than 200.'),
+  url_timeout: code('timeout', 'The file took longer than 60 s.'),
+  url_expired: code('gone', 'The signed URL has expired: read the event again, or use a key.'),
+  signature_invalid: code('forbidden', 'The signed URL was changed.'),
+  media_not_found: code(
+    ['not_found', 'unprocessable'],
+    'No such file, or not for this key; 422 where a message to be sent names it.',
+  ),
+  media_missing: code('gone', 'The file is gone.'),
+  media_too_large: code(
+    'too_large',
+    'More than 16 MiB for image, audio, voice and sticker, 64 MiB for video and document.',
+  ),
+  media_type_mismatch: code('unsupported_type', 'The file is something else than `type` says.'),
+  media_unreadable: code('unprocessable', 'The file is empty, missing, or not what it claims to be.'),
+  media_hash_mismatch: code('unavailable', 'The file arrived damaged from its session node. Ask again.'),
+  // events and webhooks
+  too_many_streams: code(
+    ['rate_limited', 'unavailable'],
+    'The key, or its tenant, has as many streams as it may; 503 when the gateway has.',
+  ),
+  webhook_not_found: code('not_found', 'No such webhook, or not for this key.'),
+  webhook_disabled: code('not_ready', 'Enable the webhook first.'),
+  secret_lost: code('not_ready', 'The secret cannot be read any more: rotate it first.'),
+  delivery_not_found: code('not_found', 'No such delivery, or not for this key.'),
+  // nodes
+  node_not_found: code('not_found', 'There never was such a session node.'),
+  node_reachable: code(
+    'conflict',
+    'The session node answers, or did in the last 10 s: only a lost one may be given up.',
+  ),
+  node_unreachable: code('unavailable', 'The session node does not answer. Ask again after `Retry-After`.'),
+  node_unavailable: code('unavailable', 'The session node went away in the middle of the call.'),
+  node_stopping: code('unavailable', 'The session node is shutting down. Ask again after `Retry-After`.'),
+  node_timeout: code('timeout', 'The session node took too long.'),
+  // ours
+  internal: code('internal', 'A bug or an outage. The log has the details.'),
+  unavailable: code('unavailable', 'The gateway is stopping. Ask again after `Retry-After`.'),
+  not_supported: code('not_supported', 'This is not known here.'),
+  database_unavailable: code('unavailable', 'The database does not answer. Ask again after `Retry-After`.'),
+  database_busy: code('unavailable', 'The database is busy with the same rows. Ask again after `Retry-After`.'),
+  storage_full: code('storage_full', 'The disk is full.'),
+} as const satisfies Record<string, Problem>
+
+export type ProblemCode = keyof typeof problemCodes
+/** Where a code has several kinds, one of them: `unprocessable:media_not_found`. */
+export type PointedCode = ProblemCode | `${ErrorCode}:${ProblemCode}`
