@@ -41,6 +41,7 @@ import { NodeLinks, type NodeLinksOptions } from './nodes/node-links.js'
 import { addNodeMetrics } from './nodes/node-metrics.js'
 import type { NodePresence } from './nodes/node-presence.js'
 import { nodeRoutes } from './nodes/node-routes.js'
+import { UnsentMessages } from './nodes/unsent-messages.js'
 import { OldEvents } from './retention/old-events.js'
 import { OldMedia, StrayFiles } from './retention/old-media.js'
 import { OldMessages } from './retention/old-messages.js'
@@ -132,9 +133,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
   addNodeMetrics({ metrics, directory, presence: links, clock: time })
   const copier = new MediaCopier({ media, repository: mediaRepository, liveNodes: () => links.liveNodes(), log })
   const handOver = new HandOver({
-    ...{ db, news, media, clock, time, log },
+    ...{ db, media, clock, time, log },
     messages: messageRepository,
-    events: eventRepository,
+    unsent: new UnsentMessages({ db, news, clock, messages: messageRepository, events: eventRepository }),
     sessions: {
       findAll: (ids) => options.sessions().findAll(ids),
       startAgain: async (session) => void (await sessions.start(session)),

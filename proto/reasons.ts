@@ -44,6 +44,7 @@ export const reasons = {
   media_missing: 'The file of this message is gone.',
   media_rejected: 'WhatsApp Web could not read this file.',
   rejected_by_whatsapp: 'WhatsApp refused the message.',
+  refused_by_node: 'The session node refused the message. Is it an older version?',
   send_failed: 'WhatsApp Web could not send the message.',
   not_supported: 'This kind of message cannot be sent to this chat.',
   expired: 'It could not be sent before it expired.',

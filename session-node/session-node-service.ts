@@ -2,6 +2,7 @@ import { decisions, type MessageId, type SessionId, type TenantId } from '../pro
 import type { FollowEventsRequest } from '../proto/generated/switchboard/v1/FollowEventsRequest.js'
 import type { FollowEventsResponseInput } from '../proto/generated/switchboard/v1/FollowEventsResponse.js'
 import type { SessionNodeHandlers } from '../proto/generated/switchboard/v1/SessionNode.js'
+import type { OutgoingMessage } from '../proto/generated/switchboard/v1/OutgoingMessage.js'
 import type { StartSessionRequest } from '../proto/generated/switchboard/v1/StartSessionRequest.js'
 import type { UploadMediaRequest } from '../proto/generated/switchboard/v1/UploadMediaRequest.js'
 import { eventToProto, watchItemToProto } from '../proto/event-mapping.js'
@@ -21,7 +22,7 @@ import { AppError } from '../runtime/app-error.js'
 import type { EventStreams, FollowAnswer, FollowRequest } from './event-streams.js'
 import type { MediaFiles } from './media/media-files.js'
 import { actionFromProto } from './sandbox-actions.js'
-import type { SessionOrder, Sessions } from './sessions/sessions.js'
+import type { GivenMessage, HandOverResult, SessionOrder, Sessions } from './sessions/sessions.js'
 import { SandboxClient } from './whatsapp/sandbox-client.js'
 
 export interface SessionNodeParts {
@@ -71,15 +72,16 @@ export function sessionNodeService(
       png: await sessions.get(sessionId(request.sessionId)).runningClient().screenshot(),
     })),
 
-    SendMessages: unary(async (request) => {
-      const results = request.sessionId
-        ? await sessions.handOver(sessionId(request.sessionId), request.messages.map(outgoingFromProto))
-        : await sessions.handOverAll(
-            request.messages.map((message) => ({
-              sessionId: sessionId(message.sessionId),
-              message: outgoingFromProto(message),
-            })),
+    SendMessages: unary(async ({ sessionId: all, messages }) => {
+      const given = messages.map((message) => readMessage(message, all || message.sessionId))
+      const readable = given.flatMap((each) => ('error' in each ? [] : each))
+      const taken = all
+        ? await sessions.handOver(
+            sessionId(all),
+            readable.map(({ message }) => message),
           )
+        : await sessions.handOverAll(readable)
+      const results = [...taken, ...given.flatMap((each) => ('error' in each ? each : []))]
       return {
         results: results.map(({ messageId, error }) => ({
           messageId,
@@ -134,6 +136,16 @@ export function sessionNodeService(
       }
       return { waMessageId: (await client.drive(actionFromProto(request))) ?? '' }
     }),
+  }
+}
+
+/** One that cannot be read is refused by itself: those beside it need not wait for it. */
+function readMessage(message: OutgoingMessage, id: string): GivenMessage | Required<HandOverResult> {
+  try {
+    return { sessionId: sessionId(id), message: outgoingFromProto(message) }
+  } catch (error) {
+    const invalid = error instanceof AppError ? error : new AppError('invalid', 'It cannot be read.', { cause: error })
+    return { messageId: message.messageId, error: invalid }
   }
 }
 

@@ -1,6 +1,8 @@
 /** One hand-over: what sessions of one node have waiting is read, offered, taken on by the node, and marked as taken. */
 import type { MessageId, NodeId, OutgoingMessage, SessionId } from '../../proto/contract.js'
 import { outgoingToProto } from '../../proto/mapping.js'
+import { explain } from '../../proto/reasons.js'
+import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
@@ -9,6 +11,7 @@ import { contentForNode, type MediaId, type Message, storedMediaOf } from '../me
 import type { MessageRepository } from '../messages/message-repository.js'
 import type { Session } from '../sessions/session.js'
 import type { LiveNode } from './node-links.js'
+import type { UnsentMessages } from './unsent-messages.js'
 
 export const MOST_MESSAGES = 200
 /** Half of what a gRPC message may hold. */
@@ -23,6 +26,7 @@ export interface HandOverRoundOptions {
     /** Makes a session that its node has forgotten known to it again. */
     startAgain: (session: Session) => Promise<void>
   }
+  unsent: Pick<UnsentMessages, 'end'>
   media: { giveToNode: (node: LiveNode, ids: readonly MediaId[]) => Promise<void> }
   liveNode: (nodeId: NodeId) => LiveNode | undefined
   clock: Clock
@@ -37,6 +41,15 @@ interface Rest {
   more: SessionId[]
   /** Sessions that `handOverSlowly` is for. */
   slow: SessionId[]
+}
+
+type Outgoing = ReturnType<typeof outgoingToProto>
+
+/** What a node says of a message; without an error it has it. */
+interface HandOverResult {
+  messageId: string
+  errorCode: string
+  error: string
 }
 
 const nothing: Rest = { more: [], slow: [] }
@@ -97,14 +110,44 @@ export class HandOverRound {
       ...outgoingToProto(toOutgoing(message, this.options.time())),
       sessionId: message.sessionId,
     }))
-    const { results } = await node.client.call('SendMessages', { messages: outgoing })
+    const results = await this.offer(node, outgoing)
     faultPoint('hand_over.answered')
     const taken = results.filter(({ errorCode }) => errorCode === '').map(({ messageId }) => messageId as MessageId)
     if (taken.length > 0) await db.write((tx) => messages.markTaken(tx, taken, node.epoch, clock()))
     const refused = results.filter(({ errorCode }) => errorCode !== '' && errorCode !== 'not_found')
-    if (refused[0]) throw new Error(`The node did not take a message on: ${refused[0].errorCode} ${refused[0].error}`)
+    await this.endRefused(refused.filter(({ errorCode }) => isForGood(errorCode)))
+    const other = refused.find(({ errorCode }) => !isForGood(errorCode))
+    if (other) throw new Error(`The node did not take a message on: ${other.errorCode} ${other.error}`)
     const forgotten = new Set(results.filter(({ errorCode }) => errorCode !== '').map(({ messageId }) => messageId))
     return [...new Set(batch.flatMap(({ id, sessionId }) => (forgotten.has(id) ? sessionId : [])))]
+  }
+
+  /** A node of an older version refuses all for the sake of one: which one is found by halves. */
+  private async offer(node: LiveNode, messages: readonly Outgoing[]): Promise<HandOverResult[]> {
+    try {
+      return (await node.client.call('SendMessages', { messages: [...messages] })).results
+    } catch (error) {
+      if (!(error instanceof AppError) || !isForGood(error.code) || error.reason.startsWith('node_')) throw error
+      const [first] = messages
+      if (messages.length === 1) {
+        return [{ messageId: first?.messageId ?? '', errorCode: error.code, error: error.message }]
+      }
+      const half = messages.length / 2
+      return [...(await this.offer(node, messages.slice(0, half))), ...(await this.offer(node, messages.slice(half)))]
+    }
+  }
+
+  /** Asked again, the node would say the same. What may have gone out from elsewhere is for a person to decide. */
+  private async endRefused(refused: readonly HandOverResult[]): Promise<void> {
+    if (refused.length === 0) return
+    this.options.log.warn({ messages: refused }, 'hand_over.refused')
+    const whys = new Map(refused.map(({ messageId, error }) => [messageId, `${explain('refused_by_node')} ${error}`]))
+    await this.options.unsent.end([...whys.keys()] as MessageId[], ({ id, status }) => {
+      const error = whys.get(id)
+      return status === 'unknown'
+        ? { status, reason: 'held', error: `${error} ${explain('held')}` }
+        : { status: 'failed', reason: 'refused_by_node', error }
+    })
   }
 
   /** Accepted while the node was away: from here on it may have them. */
@@ -112,6 +155,11 @@ export class HandOverRound {
     const first = batch.filter(({ offered }) => !offered).map(({ id }) => id)
     if (first.length > 0) await this.options.db.write((tx) => this.options.messages.markOffered(tx, first))
   }
+}
+
+/** What a node that refuses for this would refuse at any time. */
+function isForGood(code: string): boolean {
+  return ['invalid', 'unprocessable', 'too_large', 'unsupported_type', 'not_supported'].includes(code)
 }
 
 function toOutgoing(message: Message, now: number): OutgoingMessage {

@@ -1,25 +1,17 @@
 /** Gives accepted messages to their nodes: in order per session, many at a time, until the node has taken them on. */
 import type { NodeId, SessionId } from '../../proto/contract.js'
+import type { Reason } from '../../proto/reasons.js'
 import { toAppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
-import { MessageBatch } from '../messages/message-events.js'
 import type { Message } from '../messages/message.js'
-import { statusEvent } from '../messages/message-told.js'
 import type { Session } from '../sessions/session.js'
 import { HandOverRound, type HandOverRoundOptions, MOST_MESSAGES, wasLinked } from './hand-over-round.js'
-import type { MessageNews } from '../messages/message-news.js'
-import type { EventRepository } from '../events/event-repository.js'
 
 const POLL_MS = 200
 const RETRY_MS = 1_000
 /** Sessions that share a call. */
 const MOST_SESSIONS = 50
-
-export interface HandOverOptions extends HandOverRoundOptions {
-  events: EventRepository
-  news: MessageNews
-}
 
 /** What one node is owed, a round at a time. */
 interface Lane {
@@ -36,7 +28,7 @@ export class HandOver implements Service {
   private stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
 
-  constructor(private readonly options: HandOverOptions) {
+  constructor(private readonly options: HandOverRoundOptions) {
     this.rounds = new HandOverRound(options)
   }
 
@@ -77,12 +69,12 @@ export class HandOver implements Service {
     for (const id of awaiting) {
       const session = found.get(id)
       if (!session || session.wanted === 'deleted')
-        await this.failWaiting(await messages.awaiting(id, MOST_MESSAGES), 'session_deleted', () => true)
+        await this.fail(await messages.awaiting(id, MOST_MESSAGES), 'session_deleted', () => true)
       else if (this.isLive(session.nodeId) && wasLinked(session)) this.wake(session)
       else {
         // The node cannot have these, so that nobody else will tell that their time is up.
         const waiting = await messages.unofferedExpired(id, time(), MOST_MESSAGES)
-        await this.failWaiting(waiting, 'expired', ({ offered }) => !offered)
+        await this.fail(waiting, 'expired', ({ offered }) => !offered)
       }
     }
   }
@@ -137,32 +129,14 @@ export class HandOver implements Service {
     this.apart.set(id, going)
   }
 
+  private fail(waiting: Message[], reason: Reason, certain: (message: Message) => boolean): Promise<void> {
+    const ids = waiting.map(({ id }) => id)
+    return this.options.unsent.end(ids, (message) => (certain(message) ? { status: 'failed', reason } : null))
+  }
+
   private failed(ids: readonly SessionId[], err: unknown): void {
     for (const id of ids) this.restUntil.set(id, performance.now() + RETRY_MS)
     this.options.log.warn({ err, sessions: ids }, 'hand_over.failed')
-  }
-
-  private async failWaiting(waiting: Message[], reason: string, certain: (message: Message) => boolean): Promise<void> {
-    if (waiting.length === 0) return
-    const { db, messages, events, news, clock } = this.options
-    const at = clock()
-    const failed = await db.write(async (tx) => {
-      const ids = waiting.map(({ id }) => id)
-      await messages.lock(tx, ids)
-      const newest = await messages.byIds(tx, ids)
-      const batch = new MessageBatch(newest)
-      const still = newest.filter((message) => message.awaiting && certain(message))
-      const moved = still.flatMap((message) => batch.move(message, { status: 'failed', reason, at }) ?? [])
-      await messages.change(tx, batch.changes())
-      await messages.addHistory(tx, batch.history)
-      await events.add(
-        tx,
-        moved.map((message) => statusEvent(message, at)),
-        at,
-      )
-      return moved
-    })
-    news.publish(failed)
   }
 }
 

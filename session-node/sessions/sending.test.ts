@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { MessageStatus, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import { outgoingToProto } from '../../proto/mapping.js'
 import { anOutgoing, startTestNode, type TestNode, type TestNodeOptions } from '../testing.js'
 import type { SendOutcome, WhatsAppClient } from '../whatsapp/whatsapp-client.js'
 
@@ -303,6 +304,19 @@ describe('messages handed to a node', () => {
     await node.send(sessionId, message)
     const { body } = await node.event(({ body: { kind } }) => kind === 'message_queued')
     expect(body).toEqual({ kind: 'message_queued', message })
+  })
+
+  it('are refused one by one when they cannot be read', async () => {
+    await start()
+    const sessionId = await node.startSession()
+    const [first, last] = [anOutgoing(), anOutgoing()]
+    const { content: _, ...empty } = outgoingToProto(anOutgoing())
+    const messages = [outgoingToProto(first), empty, outgoingToProto(last)].map((each) => ({ ...each, sessionId }))
+    const { results } = await node.client.call('SendMessages', { messages })
+    const refused = results.filter(({ errorCode }) => errorCode !== '')
+    expect(refused).toEqual([{ messageId: empty.messageId, errorCode: 'invalid', error: 'content is missing' }])
+    await reached(last, 'sent')
+    expect(await wire()).toEqual([first.waMessageId, last.waMessageId])
   })
 
   it('are refused for a session that the node does not know, and when they are too many', async () => {

@@ -16,6 +16,11 @@ export interface HandOverResult {
   error?: AppError
 }
 
+export interface GivenMessage {
+  sessionId: SessionId
+  message: OutgoingMessage
+}
+
 const MOST_PER_HAND_OVER = 200
 const EXPIRY_BATCH = 500
 
@@ -105,7 +110,7 @@ export class Sessions implements Service {
   }
 
   /** `handOver` for several sessions, in one commit. Those of a session that is not known here are refused. */
-  async handOverAll(given: readonly { sessionId: SessionId; message: OutgoingMessage }[]): Promise<HandOverResult[]> {
+  async handOverAll(given: readonly GivenMessage[]): Promise<HandOverResult[]> {
     refuseTooMany(given)
     const bySession = new Map<SessionId, OutgoingMessage[]>()
     for (const { sessionId, message } of given) {
