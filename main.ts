@@ -69,7 +69,10 @@ function createWhole({ gateway: gatewayConfig, node: nodeConfig, bot: botConfig 
         url: gateway.localUrl(),
         apiKey: await gateway.issueKey({ name: 'bot in the same process', scopes: ['admin'], replace: true }),
       }
-      bot = createBot({ ...config, nodes: nodes() }, { log: log.child({ part: 'bot' }), gateway: () => access })
+      bot = createBot(
+        { ...config, nodes: nodes() },
+        { log: log.child({ part: 'bot' }), gateway: () => access, metrics },
+      )
       await bot.start()
     }
     return { start, stop: async () => bot?.stop() }

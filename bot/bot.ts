@@ -5,12 +5,14 @@ import { type Clock, systemClock } from '../runtime/clock.js'
 import { steadyClock } from '../runtime/steady-clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
+import { Metrics } from '../runtime/metrics.js'
 import { Alerts, type AlertTiming } from './alerts/alerts.js'
 import { EventLogAlerts } from './alerts/event-log-alerts.js'
 import { HeldMessages } from './alerts/held-messages.js'
 import { Incidents } from './alerts/incidents.js'
 import { Notices } from './alerts/notices.js'
 import { Background } from './background.js'
+import { botMetrics } from './bot-metrics.js'
 import { BotState } from './bot-state.js'
 import { Choices } from './choices.js'
 import { usageOf } from './commands/command.js'
@@ -38,6 +40,8 @@ import { WebhookServer } from './telegram/webhook-server.js'
 export interface BotOutside {
   log: Logger
   clock?: Clock
+  /** Where it counts; told by whoever made it. */
+  metrics?: Metrics
   /** Started and stopped by whoever gives it. */
   directory?: NodeDirectory
   /** Addresses of the nodes, asked each time they are looked for; NODES unless given. */
@@ -72,8 +76,10 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     telegram: { apiRoot, webhookReply: false },
     handlerTimeout: Infinity,
   })
-  const api = new TelegramApi(telegraf)
+  const { onCall, onUpdate, onCommand, watch } = botMetrics(outside.metrics ?? new Metrics())
+  const api = new TelegramApi(telegraf, onCall)
   const outbox = new Outbox(api, log, timing.outbox)
+  watch({ waiting: () => outbox.waiting(), nodes: directory })
   outbox.onChatMoved((from, to) => state.moveChat(from, to))
   const talk = new Talk(outbox, api)
   const background = new Background()
@@ -109,9 +115,20 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   })
   const nameOf = (id: SessionId) => live.nameOf(id)
   const choices = new Choices(state, clock)
-  const dispatcher = new Dispatcher({ commands, taps, onMessage, nameOf, talk, choices, background, clock, log })
+  const dispatcher = new Dispatcher({
+    commands,
+    taps,
+    onMessage,
+    nameOf,
+    talk,
+    choices,
+    background,
+    onCommand,
+    clock,
+    log,
+  })
   dispatcher.install(telegraf)
-  const inbox = new Inbox({ state, operators, handle: (update) => telegraf.handleUpdate(update), clock, log })
+  const inbox = new Inbox({ state, operators, handle: (update) => telegraf.handleUpdate(update), onUpdate, clock, log })
   const line = new TelegramLine({
     ...{ telegraf, api, webhook: config.webhook, log },
     menu: commands.map((command) => ({ command: command.name, description: menuText(command) })),

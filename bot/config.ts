@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { type ClusterSecurity, securityOf, securitySettings } from '../proto/security.js'
 import type { LogLevel } from '../runtime/log.js'
+import { metricsPort, type MetricsTarget, metricsTarget } from '../runtime/metrics-server.js'
 import { list, port, readSettings, SettingsError, shownSettings } from '../runtime/settings.js'
 
 export interface BotConfig {
@@ -17,6 +18,8 @@ export interface BotConfig {
   security: ClusterSecurity
   dataDir: string
   logLevel: LogLevel
+  /** Where a bot that runs alone tells its metrics. */
+  metrics?: MetricsTarget | undefined
   /** The settings as they may be logged. */
   shown: Record<string, unknown>
 }
@@ -33,6 +36,9 @@ export interface GatewayAccess {
   url: string
   apiKey: string
 }
+
+/** Not those of gateway and node, which may run on the same machine. */
+const METRICS_PORT = 9466
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
 
@@ -57,6 +63,8 @@ const settings = {
   GATEWAY_API_KEY: z.string().optional(),
   NODES: list.default([]),
   DATA_DIR: z.string().default('./data'),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: metricsPort,
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
   ...securitySettings,
 }
@@ -96,6 +104,7 @@ export function readBotConfig(env: NodeJS.ProcessEnv): BotConfig | null {
     security: securityOf(given),
     dataDir: given.DATA_DIR,
     logLevel: given.LOG_LEVEL,
+    metrics: metricsTarget(given, METRICS_PORT),
     shown: shownSettings(given, secrets),
   }
 }

@@ -17,6 +17,8 @@ import { TelegramCallError } from './telegram/telegram-api.js'
 /** Later than this, an urgent command is not what the operator wants any more. */
 const STALE_MS = 5 * 60_000
 
+export type CommandWatch = (command: string, result: 'done' | 'refused' | 'asked') => void
+
 export interface DispatcherParts {
   commands: Command[]
   taps: Tap[]
@@ -26,6 +28,8 @@ export interface DispatcherParts {
   talk: Talk
   choices: Choices
   background: Background
+  /** For the metrics. */
+  onCommand: CommandWatch
   clock: Clock
   log: Logger
 }
@@ -84,7 +88,10 @@ export class Dispatcher {
         return
       }
       await command.run({ ...call, text: parsed.text })
+      this.parts.onCommand(command.name, 'done')
     } catch (error) {
+      const known = parsed && this.commands.get(parsed.name)
+      if (known) this.parts.onCommand(known.name, error instanceof ChoiceNeeded ? 'asked' : 'refused')
       if (error instanceof ChoiceNeeded) return this.ask(asked, update, error)
       await this.tell(asked, error, { command: parsed?.name })
     }

@@ -1,5 +1,7 @@
-import { main, run } from '../runtime/lifecycle.js'
+import { inOrder, main, run } from '../runtime/lifecycle.js'
 import { createLog } from '../runtime/log.js'
+import { processMetrics } from '../runtime/metrics.js'
+import { createMetricsServer } from '../runtime/metrics-server.js'
 import { loadEnvFile } from '../runtime/settings.js'
 import { createBot } from './bot.js'
 import { readLoneBotConfig } from './config.js'
@@ -9,5 +11,7 @@ await main(async () => {
   const config = readLoneBotConfig(process.env)
   const log = createLog('bot', config.logLevel)
   log.info({ settings: config.shown }, 'bot.starting')
-  await run(createBot(config, { log }), log, { graceMs: 10_000 })
+  const metrics = processMetrics()
+  const told = createMetricsServer(config.metrics, metrics, log)
+  await run(inOrder(told, createBot(config, { log, metrics })), log, { graceMs: 10_000 })
 })

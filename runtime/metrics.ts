@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { sleep } from './clock.js'
+import { version } from './version.js'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
 
@@ -81,7 +82,14 @@ export function processMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
   // Sums of others beside them, under names that are kept for counters.
   for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
-  return new Metrics(registry)
+  const metrics = new Metrics(registry)
+  const build = {
+    name: 'switchboard_build_info',
+    help: 'Always 1; the version is a label.',
+    labels: ['version'],
+  } as const
+  metrics.gauges({ build }, () => ({ build: [{ labels: { version }, value: 1 }] }))
+  return metrics
 }
 
 async function inTime<Found>(look: () => Promise<Found> | Found): Promise<Found | undefined> {

@@ -1,19 +1,24 @@
-// The examples of docs/webhooks.md are run by the tests: the languages that they are in have to be there.
+// Programs that the tests run: the languages of the examples in docs/webhooks.md, and the tool that checks metrics and alerts.
 import { SetupError, step, which } from './steps.mjs'
 import { canInstall, installCommand, installSystemPackages, packageManager } from './system-packages.mjs'
 
-const programs = ['bash', 'openssl', 'python3']
+const everywhere = (name) => ({ 'apt-get': name, apk: name, dnf: name })
+/** Each program with the package that brings it. */
+const programs = {
+  bash: everywhere('bash'),
+  openssl: everywhere('openssl'),
+  python3: everywhere('python3'),
+  promtool: { 'apt-get': 'prometheus', apk: 'prometheus', dnf: 'golang-github-prometheus' },
+}
 
 export async function ensureTestPrograms() {
-  const missing = () => programs.filter((program) => !which(program))
-  // They are packages of these names everywhere.
-  const wanted = { 'apt-get': missing(), apk: missing(), dnf: missing() }
-  if (missing().length === 0) return
-  if (!canInstall) {
-    throw new SetupError(
-      `The tests run examples with ${missing().join(', ')}. Install it:\n  ${installCommand(wanted)}`,
-    )
-  }
-  await step(`${missing().join(', ')} for the tests (${packageManager})`, () => installSystemPackages(wanted))
+  const missing = () => Object.keys(programs).filter((program) => !which(program))
+  const names = missing().join(', ')
+  if (names === '') return
+  const wanted = Object.fromEntries(
+    ['apt-get', 'apk', 'dnf'].map((manager) => [manager, missing().map((program) => programs[program][manager])]),
+  )
+  if (!canInstall) throw new SetupError(`The tests run ${names}. Install it:\n  ${installCommand(wanted)}`)
+  await step(`${names} for the tests (${packageManager}; no service is started)`, () => installSystemPackages(wanted))
   if (missing().length > 0) throw new SetupError(`${missing().join(', ')} are still missing after installing them.`)
 }

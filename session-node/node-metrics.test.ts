@@ -51,6 +51,7 @@ describe('the numbers of a session node', () => {
       const size = told.reduce((sum, { body }) => sum + Buffer.byteLength(JSON.stringify(body)), 0)
       return events === told.length && bytes === size
     })
+    expect((await read())['switchboard_event_log_oldest_unacknowledged_seconds']).toBeGreaterThan(0)
 
     tell({ kind: 'died', reason: 'browser_crashed', detail: 'gone' })
     await node.event(({ body }) => body.kind === 'session_status' && body.session.status === 'disconnected')

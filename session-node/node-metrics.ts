@@ -1,5 +1,6 @@
 import { engines, type SessionStatus, sessionStatuses } from '../proto/contract.js'
 import type { Reason } from '../proto/reasons.js'
+import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../runtime/metrics.js'
 import type { JournalNumbers } from './journal/journal-numbers.js'
 import type { Sessions } from './sessions/sessions.js'
@@ -10,10 +11,11 @@ export interface NodeMetricsOptions {
   numbers: JournalNumbers
   eventLog: { bytes(): number; maxBytes: number }
   capacity: number
+  clock: Clock
 }
 
 /** What a node is watched by. A session is named by its id: no name, no phone number. */
-export function addNodeMetrics({ metrics, sessions, numbers, eventLog, capacity }: NodeMetricsOptions): void {
+export function addNodeMetrics({ metrics, sessions, numbers, eventLog, capacity, clock }: NodeMetricsOptions): void {
   metrics.gauges(
     {
       capacity: { name: 'switchboard_node_capacity_sessions', help: 'Real sessions that this node takes.' },
@@ -68,6 +70,10 @@ export function addNodeMetrics({ metrics, sessions, numbers, eventLog, capacity 
         name: 'switchboard_event_log_unacknowledged_bytes',
         help: 'Size of the events of this node that no gateway has acknowledged in bytes; beyond 5000 events estimated from the newest.',
       },
+      lag: {
+        name: 'switchboard_event_log_oldest_unacknowledged_seconds',
+        help: 'Age of the oldest event of this node that no gateway has acknowledged in seconds; 0 when there is none.',
+      },
       size: {
         name: 'switchboard_event_log_size_bytes',
         help: 'What the event log of this node takes on the disk in bytes, with what it keeps for live watchers.',
@@ -86,6 +92,9 @@ export function addNodeMetrics({ metrics, sessions, numbers, eventLog, capacity 
         })),
         events: [{ value: unacknowledged.events }],
         bytes: [{ value: unacknowledged.bytes }],
+        lag: [
+          { value: unacknowledged.oldestAt === undefined ? 0 : Math.max(0, clock() - unacknowledged.oldestAt) / 1_000 },
+        ],
         size: [{ value: eventLog.bytes() }],
         bound: [{ value: eventLog.maxBytes }],
       }

@@ -84,6 +84,7 @@ export function createSessionNode(config: SessionNodeConfig, outside: Outside): 
     numbers: new JournalNumbers(journal),
     eventLog: { bytes: () => events.bytes(), maxBytes: eventLogMaxBytes },
     capacity: config.capacity,
+    clock,
   })
   let draining = false
 

@@ -1,8 +1,9 @@
 import type { SessionId, SessionStatus } from '../../proto/contract.js'
 import { explain } from '../../proto/reasons.js'
-import { type Clock, sleep } from '../../runtime/clock.js'
+import type { Clock } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
 import { type Html, rich, lines } from '../telegram/html.js'
 import type { Button, Talk } from '../telegram/talk.js'
@@ -38,23 +39,25 @@ interface Parts {
 /** Tells operators when a session drops, is logged out, fails or needs a scan: once each, together, and when it is over. */
 export class Alerts implements Service {
   private readonly timing: AlertTiming
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
   private lastToldAt = -Infinity
 
   constructor(private readonly parts: Parts) {
     this.timing = parts.timing ?? alertTiming
+    this.rounds = new Rounds({
+      round: () => this.tellDue(),
+      restMs: this.timing.checkMs,
+      restFirst: true,
+      onFailed: (err) => parts.log.error({ err }, 'alerts.failed'),
+    })
   }
 
   start(): Promise<void> {
-    this.stopping = new AbortController()
-    this.loop = this.keepLooking(this.stopping.signal)
-    return Promise.resolve()
+    return this.rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** What a session's status means for its incident. Called at each change, and with what a snapshot shows. */
@@ -156,18 +159,6 @@ export class Alerts implements Service {
   private noteLostNodes(): void {
     for (const session of this.parts.live.list()) {
       if (session.reason === 'node_unreachable') this.statusChanged(session)
-    }
-  }
-
-  private async keepLooking(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(this.timing.checkMs, signal)
-      if (signal.aborted) return
-      try {
-        await this.tellDue()
-      } catch (err) {
-        this.parts.log.error({ err }, 'alerts.failed')
-      }
     }
   }
 

@@ -1,8 +1,8 @@
 import type { NodeId, NodeInfo } from '../../proto/contract.js'
 import type { NodeDirectory } from '../../proto/node-directory.js'
-import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import { rich } from '../telegram/html.js'
 import type { Talk } from '../telegram/talk.js'
 import { tellOperators } from './tell-operators.js'
@@ -26,20 +26,23 @@ interface Parts {
 /** Tells operators when the event log of a node is nearly full, and when it has room again. */
 export class EventLogAlerts implements Service {
   private readonly filling = new Set<NodeId>()
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
 
-  constructor(private readonly parts: Parts) {}
-
-  start(): Promise<void> {
-    this.stopping = new AbortController()
-    this.loop = this.keepLooking(this.stopping.signal)
-    return Promise.resolve()
+  constructor(private readonly parts: Parts) {
+    this.rounds = new Rounds({
+      round: () => this.tellDue(),
+      restMs: parts.checkMs ?? CHECK_MS,
+      restFirst: true,
+      onFailed: (err) => parts.log.warn({ err }, 'event_log.not_told'),
+    })
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  start(): Promise<void> {
+    return this.rounds.start()
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   private async tellDue(): Promise<void> {
@@ -56,14 +59,6 @@ export class EventLogAlerts implements Service {
         await tellOperators(this.parts, rich`🟢 The event log of <b>${info.id}</b> has room again.`)
         this.filling.delete(info.id)
       }
-    }
-  }
-
-  private async keepLooking(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(this.parts.checkMs ?? CHECK_MS, signal)
-      if (signal.aborted) return
-      await this.tellDue().catch((err: unknown) => this.parts.log.warn({ err }, 'event_log.not_told'))
     }
   }
 }

@@ -1,14 +1,14 @@
-import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { BotState } from '../bot-state.js'
 import type { GatewayClient, Notice } from '../gateway-client.js'
+import { DEFAULT_TENANT } from '../sessions/find-session.js'
 import { type Html, lines, rich } from '../telegram/html.js'
 import type { Talk } from '../telegram/talk.js'
 import { tellOperators } from './tell-operators.js'
 
 const CHECK_MS = 10_000
-const DEFAULT_TENANT = 'ten_00000000000000000000000001'
 
 interface Parts {
   operators: readonly number[]
@@ -21,21 +21,27 @@ interface Parts {
 
 /** Tells operators what the gateway has to say of tenants: webhooks that fail, limits that are reached. */
 export class Notices implements Service {
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
   private hasFailed = false
 
-  constructor(private readonly parts: Parts) {}
-
-  start(): Promise<void> {
-    this.stopping = new AbortController()
-    this.loop = this.keepLooking(this.stopping.signal)
-    return Promise.resolve()
+  constructor(private readonly parts: Parts) {
+    this.rounds = new Rounds({
+      round: () => this.tellDue(),
+      restMs: parts.checkMs ?? CHECK_MS,
+      onFailed: (err) => {
+        // Once for each outage: that the gateway is away is seen elsewhere, too.
+        if (!this.hasFailed) parts.log.warn({ err }, 'notices.not_read')
+        this.hasFailed = true
+      },
+    })
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  start(): Promise<void> {
+    return this.rounds.start()
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   private async tellDue(): Promise<void> {
@@ -48,20 +54,7 @@ export class Notices implements Service {
     }
     // Only now: what could not be told is told the next time.
     if (nextCursor !== cursor) state.run('INSERT OR REPLACE INTO notices (one, cursor) VALUES (1, ?)', nextCursor)
-  }
-
-  private async keepLooking(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.tellDue()
-        this.hasFailed = false
-      } catch (err) {
-        // Once for each outage: that the gateway is away is seen elsewhere, too.
-        if (!this.hasFailed) this.parts.log.warn({ err }, 'notices.not_read')
-        this.hasFailed = true
-      }
-      await sleep(this.parts.checkMs ?? CHECK_MS, signal)
-    }
+    this.hasFailed = false
   }
 }
 

@@ -16,7 +16,7 @@ export class ChoiceNeeded extends Error {
 }
 
 /** The tenant that is there from the start; see gateway/tenants/tenant.ts. */
-const DEFAULT_TENANT: TenantId = 'ten_00000000000000000000000001'
+export const DEFAULT_TENANT: TenantId = 'ten_00000000000000000000000001'
 
 /** How an operator names a tenant: `default`, or by id. */
 export function tenantIdOf(text: string): TenantId | undefined {

@@ -9,10 +9,14 @@ import { isFromOperator } from '../only-operators.js'
 const MAX_ATTEMPTS = 3
 const GRACE_MS = 2_000
 
+export type UpdateWatch = (result: 'handled' | 'failed' | 'given_up' | 'repeated' | 'ignored') => void
+
 interface Outside {
   state: BotState
   operators: readonly number[]
   handle: (update: Update) => Promise<void>
+  /** For the metrics. */
+  onUpdate: UpdateWatch
   clock: Clock
   log: Logger
 }
@@ -47,8 +51,9 @@ export class Inbox implements Service {
   }
 
   take(update: Update): void {
-    const { state, operators, clock, log } = this.outside
+    const { state, operators, onUpdate, clock, log } = this.outside
     if (!isFromOperator(update, operators)) {
+      onUpdate('ignored')
       log.debug({ update: update.update_id }, 'update.ignored')
       return
     }
@@ -58,7 +63,10 @@ export class Inbox implements Service {
       JSON.stringify(update),
       clock(),
     )
-    if (changes === 0) return log.info({ update: update.update_id }, 'update.repeated')
+    if (changes === 0) {
+      onUpdate('repeated')
+      return log.info({ update: update.update_id }, 'update.repeated')
+    }
     this.schedule(update)
   }
 
@@ -74,7 +82,7 @@ export class Inbox implements Service {
   }
 
   private async process(id: number): Promise<void> {
-    const { state, handle, log } = this.outside
+    const { state, handle, onUpdate, log } = this.outside
     // Not connected yet, or stopping: the next start finds it where it is.
     if (!this.open) return
     try {
@@ -84,10 +92,13 @@ export class Inbox implements Service {
       )
       if (!row?.content) return
       state.run('UPDATE updates SET attempts = attempts + 1 WHERE update_id = ?', id)
-      if (row.attempts < MAX_ATTEMPTS) await handle(JSON.parse(row.content) as Update)
+      const again = row.attempts < MAX_ATTEMPTS
+      if (again) await handle(JSON.parse(row.content) as Update)
       else log.error({ update: id }, 'update.given_up')
+      onUpdate(again ? 'handled' : 'given_up')
       if (this.open) state.run('UPDATE updates SET content = NULL WHERE update_id = ?', id)
     } catch (err) {
+      onUpdate('failed')
       log.error({ err, update: id }, 'update.failed')
     }
   }

@@ -57,6 +57,11 @@ export class Outbox implements Service {
     this.moved = listener
   }
 
+  /** How many wait to be sent. */
+  waiting(): number {
+    return [...this.lanes.values()].reduce((sum, { items }) => sum + items.length, 0)
+  }
+
   start(): Promise<void> {
     this.stopping = new AbortController()
     return Promise.resolve()

@@ -28,9 +28,15 @@ export class TelegramCallError extends Error {
 export type Method = keyof Telegram
 export type Result<M extends Method> = ReturnType<Telegram[M]>
 
+export type CallWatch = (result: 'ok' | 'refused' | 'rate_limited' | 'no_answer') => void
+
 /** Calls of the Bot API, each with a deadline. What goes to a chat belongs into the outbox, which keeps the limits. */
 export class TelegramApi {
-  constructor(private readonly telegraf: Telegraf) {}
+  constructor(
+    private readonly telegraf: Telegraf,
+    /** For the metrics. */
+    private readonly onCall: CallWatch = () => undefined,
+  ) {}
 
   async call<M extends Method>(
     method: M,
@@ -43,9 +49,14 @@ export class TelegramApi {
     try {
       // telegraf's types want the signal of a package; at run time it is the same thing.
       const options = { signal: ends } as unknown as Parameters<Telegraf['telegram']['callApi']>[2]
-      return await this.telegraf.telegram.callApi(method, forForm(fields) as Opts<M>, options)
+      const answer = await this.telegraf.telegram.callApi(method, forForm(fields) as Opts<M>, options)
+      this.onCall('ok')
+      return answer
     } catch (error) {
-      throw asCallError(method, error)
+      const told = asCallError(method, error)
+      if (!signal?.aborted)
+        this.onCall(told.status === 0 ? 'no_answer' : told.status === 429 ? 'rate_limited' : 'refused')
+      throw told
     }
   }
 

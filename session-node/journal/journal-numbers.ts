@@ -18,7 +18,7 @@ export class JournalNumbers {
   }
 
   /** Events that the gateway has not acknowledged. Positions have no gaps, so they need not be counted. */
-  unacknowledged(): { events: number; bytes: number } {
+  unacknowledged(): { events: number; bytes: number; oldestAt?: number } {
     const { acknowledged, last } = this.journal.get<{ acknowledged: number; last: number }>(
       `SELECT acknowledged, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS last FROM node`,
     ) ?? { acknowledged: 0, last: 0 }
@@ -28,7 +28,11 @@ export class JournalNumbers {
       'SELECT count(*) AS events, coalesce(sum(octet_length(body)), 0) AS bytes FROM events WHERE position > ?',
       Math.max(acknowledged, last - MEASURED),
     )
+    const oldest = this.journal.get<{ at: number }>(
+      'SELECT at FROM events WHERE position > ? ORDER BY position LIMIT 1',
+      acknowledged,
+    )
     const average = measured && measured.events > 0 ? measured.bytes / measured.events : 0
-    return { events, bytes: Math.round(average * events) }
+    return { events, bytes: Math.round(average * events), ...(oldest ? { oldestAt: oldest.at } : {}) }
   }
 }
