@@ -2,7 +2,7 @@
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
-import { Bell } from './bell.js'
+import { Bell } from '../../runtime/bell.js'
 import type { EventPresenter } from './event-presenter.js'
 import type { EventRepository } from './event-repository.js'
 import type { StoredEvent } from './event.js'

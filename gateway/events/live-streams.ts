@@ -1,8 +1,8 @@
 /** The streams that stand at this gateway: so many and no more, and each only as long as its key is good. */
 import { AppError } from '../../runtime/app-error.js'
-import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { Caller } from '../messages/messages.js'
 import type { ApiKey } from '../tenants/api-key.js'
 
@@ -36,20 +36,22 @@ interface Standing {
 
 export class LiveStreams implements Service {
   private readonly standing = new Set<Standing>()
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
 
-  constructor(private readonly options: LiveStreamsOptions) {}
-
-  start(): Promise<void> {
-    this.stopping = new AbortController()
-    this.loop = this.keepChecking(this.stopping.signal)
-    return Promise.resolve()
+  constructor(private readonly options: LiveStreamsOptions) {
+    this.rounds = new Rounds({
+      round: () => this.check(),
+      restMs: CHECK_MS,
+      onFailed: (err) => options.log.warn({ err }, 'event_streams.keys_not_checked'),
+    })
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  start(): Promise<void> {
+    return this.rounds.start()
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** How many there are. */
@@ -85,14 +87,6 @@ export class LiveStreams implements Service {
       if (sameRights(caller.key, good.get(caller.key.id))) continue
       const message = 'The API key of this stream was revoked or changed, or has expired.'
       ending.abort(new AppError('unauthenticated', message, { reason: 'api_key_unknown' }))
-    }
-  }
-
-  private async keepChecking(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(CHECK_MS, signal)
-      if (signal.aborted) return
-      await this.check().catch((err: unknown) => this.options.log.warn({ err }, 'event_streams.keys_not_checked'))
     }
   }
 }

@@ -1,6 +1,7 @@
-import { type Clock, sleep } from '../../runtime/clock.js'
+import type { Clock } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { Database } from '../db/database.js'
 import type { IdempotencyKeyRepository } from './idempotency-key-repository.js'
 
@@ -9,8 +10,7 @@ const AT_ONCE = 500
 
 /** Removes keys whose time is over, and ends what a gateway that was killed had begun. */
 export class KeyTrimmer implements Service {
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
 
   constructor(
     private readonly options: {
@@ -19,31 +19,28 @@ export class KeyTrimmer implements Service {
       clock: Clock
       log: Logger
     },
-  ) {}
+  ) {
+    this.rounds = new Rounds({
+      round: () => this.trim(),
+      restMs: EVERY_MS,
+      onFailed: (err) => options.log.warn({ err }, 'idempotency.not_trimmed'),
+    })
+  }
 
   async start(): Promise<void> {
     const { db, repository } = this.options
     // SQLite has one gateway: whoever held a claim is gone, and its lease need not be waited for.
     if (db.dialect === 'sqlite') await repository.endLeases()
-    this.stopping = new AbortController()
-    this.loop = this.run(this.stopping.signal)
+    await this.rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** One round. */
   async trim(): Promise<void> {
     const { repository, clock } = this.options
-    while (!this.stopping.signal.aborted && (await repository.trim(clock(), AT_ONCE)) === AT_ONCE) continue
-  }
-
-  private async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.trim().catch((err: unknown) => this.options.log.warn({ err }, 'idempotency.not_trimmed'))
-      await sleep(EVERY_MS, signal)
-    }
+    while (!this.rounds.signal.aborted && (await repository.trim(clock(), AT_ONCE)) === AT_ONCE) continue
   }
 }

@@ -3,9 +3,10 @@
  * order hold over all gateways, and a delivery costs one write, not two.
  */
 import { setMaxListeners } from 'node:events'
-import { type Clock, sleep } from '../../runtime/clock.js'
+import type { Clock } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
 import type { Service } from '../../runtime/lifecycle.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { Database } from '../db/database.js'
 import type { DeliveryRepository } from './delivery-repository.js'
 import { Lane, type LaneParts } from './lane.js'
@@ -30,30 +31,30 @@ const STOP_MS = 10_000
 export class Deliverer implements Service {
   private readonly holder = newId('gwy')
   private readonly lanes = new Map<WebhookId, Lane>()
-  private stopping = new AbortController()
+  private readonly rounds: Rounds
   private cutting = new AbortController()
-  private waking = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
   private renewedAt = 0
 
-  constructor(private readonly options: DelivererOptions) {}
+  constructor(private readonly options: DelivererOptions) {
+    this.rounds = new Rounds({
+      round: () => this.deliverDue(),
+      restMs: ROUND_MS,
+      onFailed: (err) => options.log.warn({ err }, 'deliveries.round_failed'),
+    })
+  }
 
   start(): Promise<void> {
-    this.stopping = new AbortController()
     this.cutting = new AbortController()
     // One listener for each attempt under way.
     setMaxListeners(0, this.cutting.signal)
     this.renewedAt = performance.now()
-    this.loop = this.rounds(this.stopping.signal)
-    return Promise.resolve()
+    return this.rounds.start()
   }
 
   /** Attempts in hand are finished, as far as they end soon; the others will be made again. */
   async stop(): Promise<void> {
     const { webhooks, recorder, log } = this.options
-    this.stopping.abort()
-    this.waking.abort()
-    await this.loop
+    await this.rounds.stop()
     const lanes = [...this.lanes.values()]
     for (const lane of lanes) lane.close()
     const cut = setTimeout(() => this.cutting.abort(), STOP_MS)
@@ -71,7 +72,7 @@ export class Deliverer implements Service {
     for (const id of ids) {
       const lane = this.lanes.get(id)
       if (lane) lane.wake()
-      else this.waking.abort()
+      else this.rounds.wake()
     }
   }
 
@@ -79,7 +80,7 @@ export class Deliverer implements Service {
   changed(webhook: Webhook, { reset = false } = {}): void {
     const lane = this.lanes.get(webhook.id)
     if (lane) lane.update(webhook, { reset })
-    else this.waking.abort()
+    else this.rounds.wake()
   }
 
   /** One round: everything that is due and that no other gateway delivers. */
@@ -101,7 +102,7 @@ export class Deliverer implements Service {
     if (ids.length === 0) return
     const asked = performance.now()
     for (const webhook of await this.options.webhooks.acquire(ids, this.holder, LEASE_MS)) {
-      if (this.stopping.signal.aborted) return
+      if (this.rounds.signal.aborted) return
       this.lanes.set(webhook.id, new Lane(webhook, this.mayUntil(asked), this.options, this.cutting.signal))
     }
   }
@@ -133,14 +134,5 @@ export class Deliverer implements Service {
 
   private mayUntil(asked: number): number {
     return this.options.db.dialect === 'sqlite' ? Infinity : asked + LEASE_MS - ATTEMPT_MS
-  }
-
-  private async rounds(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      this.waking = new AbortController()
-      const either = AbortSignal.any([signal, this.waking.signal])
-      await this.deliverDue().catch((err: unknown) => this.options.log.warn({ err }, 'deliveries.round_failed'))
-      await sleep(ROUND_MS, either)
-    }
   }
 }

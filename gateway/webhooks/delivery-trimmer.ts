@@ -2,6 +2,7 @@
 import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { Rounds } from '../../runtime/rounds.js'
 import type { DeliveryRepository } from './delivery-repository.js'
 import type { WebhookRepository } from './webhook-repository.js'
 
@@ -20,20 +21,22 @@ const AT_ONCE = 500
 const REST_MS = 20
 
 export class DeliveryTrimmer implements Service {
-  private stopping = new AbortController()
-  private loop: Promise<void> = Promise.resolve()
+  private readonly rounds: Rounds
 
-  constructor(private readonly options: DeliveryTrimmerOptions) {}
-
-  start(): Promise<void> {
-    this.stopping = new AbortController()
-    this.loop = this.run(this.stopping.signal)
-    return Promise.resolve()
+  constructor(private readonly options: DeliveryTrimmerOptions) {
+    this.rounds = new Rounds({
+      round: () => this.trim(),
+      restMs: EVERY_MS,
+      onFailed: (err) => options.log.warn({ err }, 'deliveries.not_trimmed'),
+    })
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort()
-    await this.loop
+  start(): Promise<void> {
+    return this.rounds.start()
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop()
   }
 
   /** One round over everything. */
@@ -44,18 +47,12 @@ export class DeliveryTrimmer implements Service {
     await this.all(() => deliveries.trim(['exhausted', 'cancelled'], clock() - exhaustedMs, AT_ONCE))
     for (const id of await webhooks.deleted()) {
       await this.all(() => deliveries.trimOf(id, AT_ONCE))
-      if (!this.stopping.signal.aborted) await webhooks.remove(id)
+      if (!this.rounds.signal.aborted) await webhooks.remove(id)
     }
   }
 
   private async all(some: () => Promise<number>): Promise<void> {
-    while (!this.stopping.signal.aborted && (await some()) === AT_ONCE) await sleep(REST_MS, this.stopping.signal)
-  }
-
-  private async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.trim().catch((err: unknown) => this.options.log.warn({ err }, 'deliveries.not_trimmed'))
-      await sleep(EVERY_MS, signal)
-    }
+    const { signal } = this.rounds
+    while (!signal.aborted && (await some()) === AT_ONCE) await sleep(REST_MS, signal)
   }
 }
