@@ -19,6 +19,8 @@ import { DeliveryAttempts1790000000018 } from './1790000000018-delivery-attempts
 import { SessionSequences1790000000019 } from './1790000000019-session-sequences.js'
 import { SessionsWithoutSequence1790000000020 } from './1790000000020-sessions-without-sequence.js'
 import { TenantsDeleting1790000000021 } from './1790000000021-tenants-deleting.js'
+import { MessageQuotas1790000000022 } from './1790000000022-message-quotas.js'
+import { RotatedKeys1790000000023 } from './1790000000023-rotated-keys.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -43,4 +45,6 @@ export const migrations = [
   SessionSequences1790000000019,
   SessionsWithoutSequence1790000000020,
   TenantsDeleting1790000000021,
+  MessageQuotas1790000000022,
+  RotatedKeys1790000000023,
 ]

@@ -5,13 +5,13 @@ import type { Logger } from '../../runtime/log.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
 import { type ApiKey, newKey } from './api-key.js'
-import type { ApiKeyRepository } from './api-key-repository.js'
+import { type ApiKeyRepository, noOldText } from './api-key-repository.js'
 import type { ApiKeys } from './api-keys.js'
 import { readIfThere, writeKept } from './secrets.js'
 import { DEFAULT_TENANT } from './tenant.js'
 
 /** One row, the same on every gateway, so that a changed ADMIN_API_KEY takes the place of the old one. */
-const ADMIN_KEY: ApiKey['id'] = 'key_00000000000000000000000001'
+export const ADMIN_KEY: ApiKey['id'] = 'key_00000000000000000000000001'
 
 export interface AdminKeyOptions {
   db: Database
@@ -84,6 +84,7 @@ export class AdminKey implements Service {
         tenantId: DEFAULT_TENANT,
         name: 'admin',
         ...secret,
+        ...noOldText,
         scopes: ['admin'],
         sessions: ['*'],
         cidrs: [],

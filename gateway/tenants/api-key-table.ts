@@ -15,8 +15,11 @@ export const apiKeyTable = new Table<ApiKey>('api_keys', (c) => ({
     lastUsedAt: c.time('last_used_at', nullable),
     revokedAt: c.time('revoked_at', nullable),
     createdAt: c.time('created_at'),
+    oldLookup: c.word('old_lookup', 16, nullable),
+    oldHash: c.word('old_hash', 64, nullable),
+    oldUntil: c.time('old_until', nullable),
   },
   uniques: { uq_api_keys_lookup: ['lookup'] },
-  indices: { ix_api_keys_tenant: ['tenantId', 'id'] },
+  indices: { ix_api_keys_tenant: ['tenantId', 'id'], ix_api_keys_old_lookup: ['oldLookup'] },
   foreignKeys: { fk_api_keys_tenant: [['tenantId'], 'tenants', ['id'], 'NO ACTION'] },
 }))

@@ -21,6 +21,10 @@ export interface ApiKey {
   lookup: string
   /** HMAC-SHA-256 of the whole key, hex. */
   hash: string
+  /** The text before it was rotated, which is good until then. */
+  oldLookup: string | null
+  oldHash: string | null
+  oldUntil: Date | null
   scopes: Scope[]
   /** Session ids it is limited to; `*` for all. */
   sessions: string[]

@@ -1,13 +1,13 @@
-import ipaddr from 'ipaddr.js'
 import type { TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import { type Clock, sleep } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
-import type { Database } from '../db/database.js'
+import type { Database, Tx } from '../db/database.js'
+import { isWithin } from './address-range.js'
 import { type ApiKey, hashKey, lookupOf, newKey, sameHash, type Scope } from './api-key.js'
-import type { ApiKeyRepository } from './api-key-repository.js'
+import { type ApiKeyRepository, noOldText } from './api-key-repository.js'
 
 export interface NewApiKey {
   tenantId: TenantId
@@ -15,9 +15,14 @@ export interface NewApiKey {
   scopes: Scope[]
   sessions?: string[]
   cidrs?: string[]
-  expiresAt?: Date
+  expiresAt?: Date | undefined
   /** The key of a part of our own, made anew at each start: the earlier ones of this name go. */
   replace?: boolean
+}
+
+export interface IssuedKey {
+  key: ApiKey
+  text: string
 }
 
 export interface ApiKeysOptions {
@@ -29,8 +34,8 @@ export interface ApiKeysOptions {
   log: Logger
 }
 
-/** So long a revoked key may still be let in. */
-const TRUST_MS = 5_000
+/** So long a revoked key may still be let in, by another gateway. We promise 5 s. */
+const TRUST_MS = 4_000
 const TOUCH_MS = 30_000
 
 export class ApiKeys implements Service {
@@ -52,8 +57,8 @@ export class ApiKeys implements Service {
     this.known.clear()
   }
 
-  /** Makes a key. Its text is known only now. */
-  async issue(wanted: NewApiKey): Promise<{ key: ApiKey; text: string }> {
+  /** Makes a key. Its text is known only now. `also` in the same transaction, before the row stands. */
+  async issue(wanted: NewApiKey, also?: (tx: Tx, made: IssuedKey) => Promise<void>): Promise<IssuedKey> {
     const text = newKey()
     const { tenantId, name, scopes, sessions = ['*'], cidrs = [], expiresAt = null } = wanted
     const key: ApiKey = {
@@ -61,6 +66,7 @@ export class ApiKeys implements Service {
       tenantId,
       name,
       ...this.secretOf(text),
+      ...noOldText,
       scopes,
       sessions,
       cidrs,
@@ -70,9 +76,11 @@ export class ApiKeys implements Service {
       createdAt: new Date(this.options.clock()),
     }
     await this.options.db.write(async (tx) => {
+      await also?.(tx, { key, text })
       if (wanted.replace) await this.options.repository.forgetNamed(tx, tenantId, name)
       await this.options.repository.add(tx, key)
     })
+    if (wanted.replace) this.forget()
     return { key, text }
   }
 
@@ -93,8 +101,13 @@ export class ApiKeys implements Service {
       throw new AppError('unauthenticated', 'This API key is not complete.', { reason: 'api_key_malformed' })
     }
     const key = await this.find(lookup)
-    if (!key || !sameHash(key.hash, hashKey(text, pepper)) || key.revokedAt) {
+    const isOld = key?.oldLookup === lookup
+    const stored = isOld ? key.oldHash : key?.hash
+    if (!key || !stored || !sameHash(stored, hashKey(text, pepper)) || key.revokedAt) {
       throw new AppError('unauthenticated', 'This API key is not known.', { reason: 'api_key_unknown' })
+    }
+    if (isOld && (key.oldUntil?.getTime() ?? 0) <= this.options.clock()) {
+      throw new AppError('unauthenticated', 'This API key was rotated: use the new one.', { reason: 'api_key_expired' })
     }
     if (key.expiresAt && key.expiresAt.getTime() <= this.options.clock()) {
       throw new AppError('unauthenticated', 'This API key has expired.', { reason: 'api_key_expired' })
@@ -124,6 +137,11 @@ export class ApiKeys implements Service {
     await this.options.db.write((tx) => this.options.repository.touch(tx, ids, new Date(this.options.clock())))
   }
 
+  /** Keys were changed here: that is true at once. */
+  forget(): void {
+    this.known.clear()
+  }
+
   /** One look-up for all that ask at once, believed for a few seconds. Keys that are not there are not remembered. */
   private find(lookup: string): Promise<ApiKey | null> {
     const now = performance.now()
@@ -147,12 +165,4 @@ export class ApiKeys implements Service {
       }
     }
   }
-}
-
-function isWithin(address: string, range: string): boolean {
-  // Without an address the client has hung up already.
-  if (!ipaddr.isValid(address)) return false
-  const [net, bits] = ipaddr.parseCIDR(range)
-  const from = ipaddr.process(address)
-  return from.kind() === net.kind() && from.match([net, bits] as never)
 }
