@@ -16,6 +16,8 @@ export interface KnownNode {
   info?: NodeInfo
   /** Sessions that were given to it and that its `load` may not count yet. */
   placed: number
+  /** That it does not answer, and why, is in the log. */
+  told?: boolean
 }
 
 export interface NodeDirectoryOptions {
@@ -115,10 +117,13 @@ export class NodeDirectory implements Service {
     try {
       node.info = nodeInfoFromProto(await node.client.call('GetNode', {}, { signal: this.stopping.signal }))
       node.reachable = true
+      node.told = false
       node.placed -= placed
     } catch (err) {
       if (this.stopping.signal.aborted) return false
-      if (node.reachable) this.options.log.warn({ err, target: node.target, node: node.info?.id }, 'node.unreachable')
+      // Once, also for one that never answered: a wrong token or certificate is told nowhere else.
+      if (!node.told) this.options.log.warn({ err, target: node.target, node: node.info?.id }, 'node.unreachable')
+      node.told = true
       node.reachable = false
     }
     return before !== `${node.reachable} ${node.info?.id} ${node.info?.epoch}`

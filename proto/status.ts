@@ -20,6 +20,9 @@ const toGrpc: Record<ErrorCode, GrpcStatus> = {
   timeout: GrpcStatus.DEADLINE_EXCEEDED,
 }
 
+/** Reasons for which gRPC has a word of its own. */
+const toGrpcByReason: Readonly<Record<string, GrpcStatus>> = { media_hash_mismatch: GrpcStatus.DATA_LOSS }
+
 /** For statuses that come without our code: from gRPC itself, or from something between. */
 const fromGrpc: Partial<Record<GrpcStatus, ErrorCode>> = {
   [GrpcStatus.INVALID_ARGUMENT]: 'invalid',
@@ -34,6 +37,7 @@ const fromGrpc: Partial<Record<GrpcStatus, ErrorCode>> = {
   [GrpcStatus.CANCELLED]: 'unavailable',
   [GrpcStatus.DEADLINE_EXCEEDED]: 'timeout',
   [GrpcStatus.OUT_OF_RANGE]: 'gone',
+  [GrpcStatus.DATA_LOSS]: 'invalid',
 }
 
 const CODE_KEY = 'switchboard-code'
@@ -45,7 +49,7 @@ export function toStatus(thrown: unknown): Partial<StatusObject> {
   const metadata = new Metadata()
   metadata.set(CODE_KEY, error.code)
   metadata.set(REASON_KEY, error.reason)
-  return { code: toGrpc[error.code], details: error.message, metadata }
+  return { code: toGrpcByReason[error.reason] ?? toGrpc[error.code], details: error.message, metadata }
 }
 
 /** What a call failed with, as the error that the node threw. */
