@@ -22,8 +22,8 @@ export interface Operation {
   description?: string
   /** What a key needs; null where none is asked for. */
   scope: Scope | null
-  /** True where the route looks at the key itself, because it may come later than the request. */
-  checksScopeItself?: true
+  /** True where the handler looks at scope and query itself: a key may come later, a page tells problems its own way. */
+  checksItself?: true
   /** One field for each `{…}` of the path. */
   params?: z.ZodObject
   query?: z.ZodObject
@@ -38,6 +38,8 @@ export interface Operation {
   callsNode?: true
   /** Codes of problems beside those that follow from what stands above. */
   codes?: readonly PointedCode[]
+  /** Tells problems in a form of its own. */
+  problemsAs?: 'text/html'
   /** By status: what it answers when all is well. */
   answers: Readonly<Record<number, Answer>>
 }
@@ -74,7 +76,7 @@ type Parsed<Part> = Part extends z.ZodType ? z.output<Part> : undefined
 /** The parts of a request as their schemas make them. */
 export interface Given<Op extends Operation> {
   params: Op extends { params: infer Params } ? Parsed<Params> : Record<string, never>
-  query: Op extends { query: infer Query } ? Parsed<Query> : undefined
+  query: Op extends { checksItself: true } ? undefined : Op extends { query: infer Query } ? Parsed<Query> : undefined
   body: Op extends { body: { readByHandler: true } }
     ? undefined
     : Op extends { body: { schema: infer Body } }
@@ -98,16 +100,16 @@ export function handle<const Op extends Operation>(
   op: Op,
   handler: (ctx: ParameterizedContext<StateOf<Op>>, given: Given<Op>) => unknown,
 ): void {
-  const { method, path, scope, query, params, body, checksScopeItself } = op as Operation
+  const { method, path, scope, query, params, body, checksItself } = op as Operation
   const route: Middleware<ApiState, DefaultContext> = async (ctx) => {
     const given = {
       params: params ? parse(params, ctx['params']) : {},
-      query: query && parse(query, ctx.query),
+      query: query && !checksItself ? parse(query, ctx.query) : undefined,
       body: body && !body.readByHandler ? parseBody(body, await readJson(ctx)) : undefined,
     }
     await handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
   }
-  const checks: ApiMiddleware[] = scope !== null && !checksScopeItself ? [allow(scope)] : []
+  const checks: ApiMiddleware[] = scope !== null && !checksItself ? [allow(scope)] : []
   const registered = router as unknown as Router<ApiState>
   registered[method](koaPath(path), ...checks, route)
 }

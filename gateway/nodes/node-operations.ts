@@ -67,7 +67,7 @@ export const giveUpNode = operation({
   scope: 'admin',
   summary: 'Give up a lost session node',
   description:
-    'For a node that will never come back: its sessions become `failed` (`node_lost`) and can be started on another node, with a new QR code; messages that it may have sent become `unknown`.',
+    'For a node whose disk is lost. Its sessions become `logged_out` (`node_lost`) and are placed on another node by their next start. Messages that it never had stay `pending`; those that it had taken on and not finished become `unknown` (`node_lost`), for a person to decide. May be repeated.',
   params: z.object({ id: inPath('the id of a session node', examples.node) }),
   codes: ['node_not_found', 'node_reachable'],
   answers: { 204: { description: 'It is given up.' } },

@@ -6,6 +6,8 @@ import type { Clock } from '../../runtime/clock.js'
 import type { OpenContext, OpenRouter, OpenState } from '../http/context.js'
 import { statusOf } from '../http/error-middleware.js'
 import { sendEvents, type StreamEvent } from '../http/event-stream.js'
+import { handle } from '../http/operation.js'
+import { followLinkPage, getLinkAsset, openLinkPage, startFromLinkPage } from './linking-operations.js'
 import type { LinkTokens } from './link-tokens.js'
 import type { QrImages } from './qr-image.js'
 import type { Session } from './session.js'
@@ -36,10 +38,9 @@ export function linkRoutes({ sessions, live, images, links, clock }: LinkRoutesO
   const page = asset('link.html')
   const problemPage = asset('problem.html').toString('utf8')
   const assets = new Map(Object.keys(types).map((name) => [name, asset(name)]))
-  const router = new Router<OpenState>({ prefix: '/link' })
+  const router = new Router<OpenState>()
 
-  router.get('/assets/:name', (ctx) => {
-    const name = ctx.params['name'] ?? ''
+  handle(router, getLinkAsset, (ctx, { params: { name } }) => {
     const file = assets.get(name)
     if (!file) throw new AppError('not_found', 'There is no such file.')
     ctx.type = types[name] ?? ''
@@ -47,11 +48,11 @@ export function linkRoutes({ sessions, live, images, links, clock }: LinkRoutesO
     ctx.body = file
   })
 
-  router.get('/:session', async (ctx) => {
+  handle(router, openLinkPage, async (ctx, { params }) => {
     ctx.type = 'text/html'
     ctx.set('Content-Security-Policy', policy)
     try {
-      await opened(ctx)
+      await opened(ctx, params)
       ctx.body = page
     } catch (thrown) {
       const error = toAppError(thrown)
@@ -61,14 +62,14 @@ export function linkRoutes({ sessions, live, images, links, clock }: LinkRoutesO
     }
   })
 
-  router.get('/:session/events', async (ctx) => {
-    const { session, expiresAt } = await opened(ctx)
+  handle(router, followLinkPage, async (ctx, { params }) => {
+    const { session, expiresAt } = await opened(ctx, params)
     sendEvents(ctx, (signal) => pageEvents(session, expiresAt, signal))
   })
 
   // The button for a new code. The signature stands in the address, so no other site can press it.
-  router.post('/:session/start', async (ctx) => {
-    const { session } = await opened(ctx)
+  handle(router, startFromLinkPage, async (ctx, { params }) => {
+    const { session } = await opened(ctx, params)
     if (session.status === 'connected') {
       throw new AppError('conflict', 'The number is linked already.', { reason: 'already_linked' })
     }
@@ -76,8 +77,8 @@ export function linkRoutes({ sessions, live, images, links, clock }: LinkRoutesO
     ctx.status = 204
   })
 
-  async function opened(ctx: OpenContext & { params: Record<string, string | undefined> }) {
-    const { id, expiresAt } = links.verify(ctx.params['session'] ?? '', ctx.query)
+  async function opened(ctx: OpenContext, params: { session: string }) {
+    const { id, expiresAt } = links.verify(params.session, ctx.query)
     return { session: await theSession(id), expiresAt }
   }
 

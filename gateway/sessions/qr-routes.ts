@@ -1,7 +1,8 @@
 import Router from '@koa/router'
-import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
 import { sendEvents, type StreamEvent } from '../http/event-stream.js'
+import { handle } from '../http/operation.js'
+import { getQr, type ShownQr } from './linking-operations.js'
 import type { QrImages } from './qr-image.js'
 import type { Session } from './session.js'
 import { type LinkView, noQr, type SessionLive } from './session-live.js'
@@ -17,23 +18,16 @@ export interface QrRoutesOptions {
 /** A session that is just starting shows its QR a few seconds later. */
 const WAIT_MS = 15_000
 
-export interface ShownQr {
-  qr: string
-  /** A picture as a data URL. */
-  image: string
-  expiresAt: string
-}
-
 export async function shownQr({ text, expiresAt }: NonNullable<LinkView['qr']>, images: QrImages): Promise<ShownQr> {
   return { qr: text, image: await images.dataUrl(text), expiresAt: new Date(expiresAt).toISOString() }
 }
 
 export function qrRoutes({ sessions, live, images }: QrRoutesOptions): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
+  const router = new Router<ApiState>()
 
   // Who has the QR code can link the session: reading it takes the right to change it.
-  router.get('/:session/qr', allow('sessions:write'), async (ctx) => {
-    const session = await sessionOf(ctx, sessions)
+  handle(router, getQr, async (ctx, { params }) => {
+    const session = await sessionOf(ctx, sessions, params)
     const type = ctx.accepts('application/json', 'image/png', 'image/svg+xml', 'text/event-stream')
     if (type === 'text/event-stream') return sendEvents(ctx, (signal) => qrEvents(session, signal))
     const view = await live.settledView(session, WAIT_MS)

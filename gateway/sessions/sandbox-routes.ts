@@ -2,15 +2,13 @@ import Router from '@koa/router'
 import { mediaOf } from '../../proto/contract.js'
 import { contentToProto } from '../../proto/mapping.js'
 import { AppError } from '../../runtime/app-error.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
-import { readJson } from '../http/json-body.js'
-import { parse, parseOptional } from '../http/parse.js'
+import { handle, routeOf } from '../http/operation.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
-import { receivedOf, SandboxDisconnect, SandboxPair, SandboxReceive } from './sandbox-requests.js'
+import { disconnectSandbox, logOutSandbox, pairSandbox, receiveInSandbox } from './sandbox-operations.js'
+import { receivedOf } from './sandbox-requests.js'
 import type { Session } from './session.js'
 import type { SessionNode } from './session-node.js'
-import { Nothing } from './session-requests.js'
 import { sessionOf } from './session-routes.js'
 import type { Sessions } from './sessions.js'
 
@@ -22,12 +20,10 @@ export interface SandboxRoutesOptions {
 
 /** A sandbox session's phone and contacts, for tests of integrators. 501 for sessions that are real. */
 export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1/sessions/:session/sandbox' })
-  router.use(allow('sessions:write'))
+  const router = new Router<ApiState>()
 
-  router.post('/pair', async (ctx) => {
-    const session = await sandboxOf(ctx)
-    const { phone } = parseOptional(SandboxPair, await readJson(ctx))
+  handle(router, pairSandbox, async (ctx, { params, body: { phone } }) => {
+    const session = await sandboxOf(ctx, params)
     const { id: sessionId } = session
     await client(session).call('DriveSandbox', {
       sessionId,
@@ -36,10 +32,9 @@ export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): 
     ctx.status = 204
   })
 
-  router.post('/receive', async (ctx) => {
-    const session = await sandboxOf(ctx)
-    const key = keyed.keyOf(ctx, '/sessions/{session}/sandbox/receive')
-    const asked = parse(SandboxReceive, await readJson(ctx))
+  handle(router, receiveInSandbox, async (ctx, { params, body: asked }) => {
+    const session = await sandboxOf(ctx, params)
+    const key = keyed.keyOf(ctx, routeOf(receiveInSandbox))
     const { content, file, ...who } = receivedOf(asked)
     const media = mediaOf(content)
     await keyed.once(ctx, key?.asks(asked, session.id), async () => {
@@ -57,22 +52,20 @@ export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): 
     })
   })
 
-  router.post('/logout', async (ctx) => {
-    const session = await sandboxOf(ctx)
-    parseOptional(Nothing, await readJson(ctx))
+  handle(router, logOutSandbox, async (ctx, { params }) => {
+    const session = await sandboxOf(ctx, params)
     await client(session).call('DriveSandbox', { sessionId: session.id, logout: {} })
     ctx.status = 204
   })
 
-  router.post('/disconnect', async (ctx) => {
-    const session = await sandboxOf(ctx)
-    const { forMs } = parseOptional(SandboxDisconnect, await readJson(ctx))
+  handle(router, disconnectSandbox, async (ctx, { params, body: { forMs } }) => {
+    const session = await sandboxOf(ctx, params)
     await client(session).call('DriveSandbox', { sessionId: session.id, disconnect: { forMs } })
     ctx.status = 204
   })
 
-  async function sandboxOf(ctx: ApiContext & { params: Record<string, string> }): Promise<Session> {
-    const session = await sessionOf(ctx, sessions)
+  async function sandboxOf(ctx: ApiContext, params: { session: string }): Promise<Session> {
+    const session = await sessionOf(ctx, sessions, params)
     if (session.engine === 'sandbox') return session
     throw new AppError('not_supported', `The session ${session.name} is a real one, not a sandbox.`, {
       reason: 'not_a_sandbox',

@@ -1,16 +1,25 @@
 import Router from '@koa/router'
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import { phoneDigits } from '../../proto/recipient.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
-import { readJson } from '../http/json-body.js'
+import { handle, routeOf } from '../http/operation.js'
 import { decodeCursor, page } from '../http/pagination.js'
-import { parse, parseOptional } from '../http/parse.js'
 import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import type { LinkTokens } from './link-tokens.js'
+import { createLink, createPairingCode } from './linking-operations.js'
 import type { Session } from './session.js'
-import { AfterId, ChangeSession, CreateSession, ListSessions, Nothing, PairingCode } from './session-requests.js'
+import {
+  changeSession,
+  checkNumber,
+  createSession,
+  deleteSession,
+  getScreenshot,
+  getSession,
+  listSessions,
+  sessionActions,
+} from './session-operations.js'
+import { AfterId } from './session-requests.js'
 import type { NewSession, Sessions } from './sessions.js'
 
 export interface SessionRoutesOptions {
@@ -24,23 +33,17 @@ export interface SessionRoutesOptions {
 
 /** As long as WhatsApp takes a pairing code. */
 const CODE_MS = 160_000
-const read = allow('sessions:read')
-const write = allow('sessions:write')
 
 /** The session that the path names, by id or name. */
-export function sessionOf(
-  ctx: ApiContext & { params: Record<string, string | undefined> },
-  sessions: Sessions,
-): Promise<Session> {
-  return sessions.get(ctx.state.tenantId, ctx.params['session'] ?? '', ctx.state.key)
+export function sessionOf(ctx: ApiContext, sessions: Sessions, { session }: { session: string }): Promise<Session> {
+  return sessions.get(ctx.state.tenantId, session, ctx.state.key)
 }
 
 export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: SessionRoutesOptions): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
+  const router = new Router<ApiState>()
 
-  router.post('/', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/sessions')
-    const wanted = parse(CreateSession, await readJson(ctx))
+  handle(router, createSession, async (ctx, { body: wanted }) => {
+    const key = keyed.keyOf(ctx, routeOf(createSession))
     await keyed.once(ctx, key?.asks(wanted), async (claim) => {
       const session = await created(ctx.state.tenantId, wanted, claim)
       ctx.status = 201
@@ -58,8 +61,7 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
     })
   }
 
-  router.get('/', read, async (ctx) => {
-    const { limit, cursor, status } = parse(ListSessions, ctx.query)
+  handle(router, listSessions, async (ctx, { query: { limit, cursor, status } }) => {
     const [after] = cursor === undefined ? [undefined] : decodeCursor(AfterId, cursor)
     const rows = await sessions.list(ctx.state.tenantId, { status, key: ctx.state.key }, { limit: limit + 1, after })
     ctx.body = page(
@@ -70,13 +72,12 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
     )
   })
 
-  router.get('/:session', read, async (ctx) => {
-    ctx.body = sessions.shown(await sessionOf(ctx, sessions))
+  handle(router, getSession, async (ctx, { params }) => {
+    ctx.body = sessions.shown(await sessionOf(ctx, sessions, params))
   })
 
-  router.patch('/:session', write, async (ctx) => {
-    const session = await sessionOf(ctx, sessions)
-    const { pacing, metadata } = parse(ChangeSession, await readJson(ctx))
+  handle(router, changeSession, async (ctx, { params, body: { pacing, metadata } }) => {
+    const session = await sessionOf(ctx, sessions, params)
     const changed = await sessions.change(session, {
       ...(pacing === undefined ? {} : { pacing: { ...session.pacing, ...pacing } }),
       ...(metadata === undefined ? {} : { metadata }),
@@ -84,8 +85,8 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
     ctx.body = sessions.shown(changed)
   })
 
-  router.delete('/:session', write, async (ctx) => {
-    const session = await sessionOf(ctx, sessions)
+  handle(router, deleteSession, async (ctx, { params }) => {
+    const session = await sessionOf(ctx, sessions, params)
     if (await sessions.delete(session)) ctx.status = 204
     else {
       ctx.status = 202
@@ -98,45 +99,43 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
     restart: (session) => sessions.start(session, { restart: true }),
     stop: (session) => sessions.stop(session),
     logout: (session) => sessions.logout(session),
-  } satisfies Record<string, (session: Session) => Promise<Session>>
-  for (const [name, act] of Object.entries(actions)) {
-    router.post(`/:session/${name}`, write, async (ctx) => {
-      const key = keyed.keyOf(ctx, `/sessions/{session}/${name}`)
-      const asked = parseOptional(Nothing, await readJson(ctx))
-      const session = await sessionOf(ctx, sessions)
+  } satisfies Record<keyof typeof sessionActions, (session: Session) => Promise<Session>>
+  for (const name of Object.keys(actions) as (keyof typeof actions)[]) {
+    const act: (session: Session) => Promise<Session> = actions[name]
+    handle(router, sessionActions[name], async (ctx, { params, body: asked }) => {
+      const key = keyed.keyOf(ctx, routeOf(sessionActions[name]))
+      const session = await sessionOf(ctx, sessions, params)
       await keyed.once(ctx, key?.asks(asked, session.id), async () => {
         ctx.body = sessions.shown(await act(session))
       })
     })
   }
 
-  router.post('/:session/pairing-code', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/sessions/{session}/pairing-code')
-    const session = await sessionOf(ctx, sessions)
-    const { phone } = parse(PairingCode, await readJson(ctx))
-    const digits = phoneDigits(phone)
+  handle(router, createPairingCode, async (ctx, { params, body }) => {
+    const key = keyed.keyOf(ctx, routeOf(createPairingCode))
+    const session = await sessionOf(ctx, sessions, params)
+    const digits = phoneDigits(body.phone)
     const work = async () => {
       ctx.body = { code: await sessions.pairingCode(session, digits), phone: `+${digits}` }
     }
     await keyed.once(ctx, key?.asks({ phone: digits }, session.id), work, { keepMs: CODE_MS })
   })
 
-  router.get('/:session/screenshot', write, async (ctx) => {
-    const png = await sessions.screenshot(await sessionOf(ctx, sessions))
+  handle(router, getScreenshot, async (ctx, { params }) => {
+    const png = await sessions.screenshot(await sessionOf(ctx, sessions, params))
     ctx.type = 'image/png'
     ctx.body = png
   })
 
-  router.post('/:session/link', write, async (ctx) => {
-    parseOptional(Nothing, await readJson(ctx))
-    const session = await sessionOf(ctx, sessions)
+  handle(router, createLink, async (ctx, { params }) => {
+    const session = await sessionOf(ctx, sessions, params)
     const { path, expiresAt } = links.sign(session.id)
     ctx.body = { url: publicUrl() + path, expiresAt: new Date(expiresAt).toISOString() }
   })
 
-  router.get('/:session/numbers/:phone', allow('messages:send'), async (ctx) => {
-    const session = await sessionOf(ctx, sessions)
-    const digits = phoneDigits(ctx.params['phone'] ?? '')
+  handle(router, checkNumber, async (ctx, { params }) => {
+    const session = await sessionOf(ctx, sessions, params)
+    const digits = phoneDigits(params.phone)
     const { onWhatsApp, chatId } = await sessions.checkNumber(session, digits)
     ctx.body = { phone: `+${digits}`, onWhatsapp: onWhatsApp, ...(onWhatsApp && chatId !== '' ? { chatId } : {}) }
   })

@@ -1,16 +1,16 @@
 import Router from '@koa/router'
 import { AppError } from '../../runtime/app-error.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
-import { readJson } from '../http/json-body.js'
-import { parse, parseOptional } from '../http/parse.js'
+import { handle, routeOf } from '../http/operation.js'
+import { parse } from '../http/parse.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import type { QrImages } from './qr-image.js'
 import { shownQr } from './qr-routes.js'
 import { isSessionId, type Session } from './session.js'
 import type { SessionLive } from './session-live.js'
-import { CreateSession, InitSession, ShortPath } from './session-requests.js'
+import { CreateSession } from './session-requests.js'
 import type { Sessions } from './sessions.js'
+import { disconnectSession, getSessionShort, initSession } from './short-session-operations.js'
 
 /** Starting a real browser takes its time. */
 const WAIT_MS = 60_000
@@ -27,11 +27,10 @@ export function shortSessionRoutes({
   images: QrImages
   keyed: KeyedRequests
 }): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1/sessions' })
+  const router = new Router<ApiState>()
 
-  router.post('/init', allow('sessions:write'), async (ctx) => {
-    const given = keyed.keyOf(ctx, '/sessions/init')
-    const asked = parseOptional(InitSession, await readJson(ctx))
+  handle(router, initSession, async (ctx, { body: asked }) => {
+    const given = keyed.keyOf(ctx, routeOf(initSession))
     const { session: ref, engine } = asked
     const { tenantId, key } = ctx.state
     const work = async () => {
@@ -49,15 +48,13 @@ export function shortSessionRoutes({
     ctx.body = await withQr(await sessions.get(tenantId, ref, key))
   })
 
-  router.get('/status', allow('sessions:read'), async (ctx) => {
-    const { session: ref } = parse(ShortPath, ctx.query)
-    ctx.body = sessions.shown(await sessions.get(ctx.state.tenantId, ref, ctx.state.key))
+  handle(router, getSessionShort, async (ctx, { query }) => {
+    ctx.body = sessions.shown(await sessions.get(ctx.state.tenantId, query.session, ctx.state.key))
   })
 
   // The link stays: `init` brings the session back without a new QR.
-  router.post('/disconnect', allow('sessions:write'), async (ctx) => {
-    const key = keyed.keyOf(ctx, '/sessions/disconnect')
-    const asked = parseOptional(ShortPath, await readJson(ctx))
+  handle(router, disconnectSession, async (ctx, { body: asked }) => {
+    const key = keyed.keyOf(ctx, routeOf(disconnectSession))
     const session = await sessions.get(ctx.state.tenantId, asked.session, ctx.state.key)
     await keyed.once(ctx, key?.asks(asked, session.id), async () => {
       ctx.body = sessions.shown(await sessions.stop(session))
