@@ -32,6 +32,7 @@ import { Sessions } from './sessions/sessions.js'
 import { shortSessionRoutes } from './sessions/short-session-routes.js'
 import { tables } from './tables.js'
 import { AdminKey } from './tenants/admin-key.js'
+import { Admission } from './tenants/admission.js'
 import { ApiKeyRepository } from './tenants/api-key-repository.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
 import { Secrets } from './tenants/secrets.js'
@@ -79,6 +80,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const keyRepository = new ApiKeyRepository(db)
   const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
   const tenants = new Tenants({ db, repository: new TenantRepository(db), clock, log })
+  const admission = new Admission(keys, tenants)
   const adminKey = new AdminKey({ db, repository: keyRepository, keys, given: config.adminApiKey, dataDir, log })
 
   const directory = new NodeDirectory({
@@ -96,7 +98,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
-    apiKeys: keys,
+    admission,
     ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
@@ -145,7 +147,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     https: config.publicUrl?.startsWith('https:') ?? false,
     log,
     onEnded: httpMetrics(metrics),
-    keys,
+    keys: admission,
     keyless: messaging.keyless,
     open: [...messaging.open, healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [

@@ -50,7 +50,7 @@ import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
 import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
-import type { ApiKeys } from './tenants/api-keys.js'
+import type { Admission } from './tenants/admission.js'
 import type { Secrets } from './tenants/secrets.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
@@ -58,7 +58,7 @@ export interface MessagingOptions {
   db: Database
   directory: NodeDirectory
   secrets: Secrets
-  apiKeys: ApiKeys
+  admission: Admission
   sessionEvents: SessionEvents
   keys: IdempotencyKeys
   keyed: KeyedRequests
@@ -183,7 +183,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const streams = createEventStreams({
     ...{ presenter, sessions, metrics, log },
     repository: eventRepository,
-    keys: options.apiKeys,
+    keys: options.admission,
     trimmedTo: (tenantId) => oldEvents.trimmedTo(tenantId),
   })
   const webhooks = createWebhooks({

@@ -14,7 +14,7 @@ describe('health', () => {
     const nodes = () => [{ reachable: false, info: { id: 'nod_a' } } as unknown as KnownNode]
     http = createHttpServer({
       ...{ host: '127.0.0.1', port: 0, trustProxy: false, https: false, log: silentLog() },
-      keys: { verify: () => Promise.reject(new Error('no key is asked for')) },
+      keys: { admit: () => Promise.reject(new Error('no key is asked for')) },
       open: [healthRoutes({ db: { ping }, directory: { nodes } })],
       api: [new Router<ApiState>()],
     })

@@ -1,10 +1,11 @@
 import { AppError } from '../../runtime/app-error.js'
+import type { Admitted, Credential } from '../tenants/admission.js'
 import type { ApiKey, Scope } from '../tenants/api-key.js'
 import type { ApiContext, ApiMiddleware } from './context.js'
 
 export interface KeyCheck {
-  /** The key that this text is. Throws `unauthenticated`. */
-  verify(key: string, from: { address: string }): Promise<ApiKey>
+  /** Who asks. Throws `unauthenticated`, and `forbidden` when they may not. */
+  admit(credential: Credential): Promise<Admitted>
 }
 
 /** Whether a request shows by other means than a key, or will show later, that it may: its route checks that. */
@@ -22,11 +23,12 @@ export function authenticate(keys: KeyCheck, keyless: Keyless = () => false): Ap
 }
 
 /** Makes the request that of a key. Throws `unauthenticated` and `forbidden`. */
-export async function admit(ctx: ApiContext, keys: KeyCheck, credential: string): Promise<void> {
-  const key = await keys.verify(credential, { address: ctx.ip })
+export async function admit(ctx: ApiContext, keys: KeyCheck, text: string): Promise<void> {
+  const ref = ctx.get('X-Tenant').trim()
+  const { key, tenantId } = await keys.admit({ text, address: ctx.ip, tenant: ref === '' ? undefined : ref })
   ctx.state.key = key
-  ctx.state.tenantId = key.tenantId
-  ctx.state.log = ctx.state.log.child({ tenant: key.tenantId, key: key.id }, true)
+  ctx.state.tenantId = tenantId
+  ctx.state.log = ctx.state.log.child({ tenant: tenantId, key: key.id }, true)
 }
 
 export function credentialOf(ctx: ApiContext): string | undefined {

@@ -2,11 +2,14 @@ import type Router from '@koa/router'
 import type { DefaultContext, Middleware, ParameterizedContext } from 'koa'
 import type { TenantId } from '../../proto/contract.js'
 import type { Logger } from '../../runtime/log.js'
+import type { Trace } from '../../runtime/trace.js'
 import type { ApiKey } from '../tenants/api-key.js'
 
 /** What every handler knows of its request. */
 export interface OpenState {
   requestId: string
+  /** Goes with what the request causes, to the node and to the webhook. */
+  trace: Trace
   log: Logger
   /** Fires when the server stops: long answers end. */
   stopping: AbortSignal
@@ -14,6 +17,7 @@ export interface OpenState {
 
 /** Below `/api/v1`: who asks, too. */
 export interface ApiState extends OpenState {
+  /** Whose things it is about: the tenant of the key, or the one that an admin acts for. */
   tenantId: TenantId
   key: ApiKey
 }

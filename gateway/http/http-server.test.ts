@@ -23,9 +23,9 @@ const aKey = {
   sessions: ['*'],
 } as unknown as ApiKey
 const keys = {
-  verify: async (text: string) => {
+  admit: async ({ text }: { text: string }) => {
     if (text !== 'right') throw new AppError('unauthenticated', 'No such key.', { reason: 'api_key_unknown' })
-    return aKey
+    return { key: aKey, tenantId: aKey.tenantId }
   },
 }
 const Thing = z.strictObject({ name: z.string(), size: z.number().optional() })

@@ -1,4 +1,5 @@
 import type { TenantId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
 import { isId } from '../../runtime/ids.js'
 
 /** The tenant that is there from the start. */
@@ -55,4 +56,14 @@ export function isTenantName(text: string): boolean {
 
 export function isTenantId(text: string): text is TenantId {
   return isId('ten', text)
+}
+
+export function tenantUnknown(): AppError {
+  return new AppError('not_found', 'There is no such tenant.', { reason: 'tenant_unknown' })
+}
+
+/** Throws `conflict` (`tenant_deleting`): nothing is made any more for a tenant that goes. */
+export function refuseDeleting({ name, status }: Pick<Tenant, 'name' | 'status'>): void {
+  if (status !== 'deleting') return
+  throw new AppError('conflict', `The tenant ${name} is being deleted.`, { reason: 'tenant_deleting' })
 }

@@ -6,7 +6,16 @@ import { newId } from '../../runtime/ids.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
-import { DEFAULT_LIMITS, DEFAULT_TENANT, type Tenant, type TenantLimits } from './tenant.js'
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TENANT,
+  isTenantId,
+  isTenantName,
+  refuseDeleting,
+  type Tenant,
+  type TenantLimits,
+  tenantUnknown,
+} from './tenant.js'
 import type { TenantRepository } from './tenant-repository.js'
 
 export interface TenantsOptions {
@@ -21,25 +30,25 @@ export interface NewTenant {
   limits?: Partial<TenantLimits> | undefined
 }
 
-/** So long another gateway's change may go unseen. */
-const TRUST_MS = 5_000
+/** So long another gateway's change may go unseen. We promise 5 s. */
+const TRUST_MS = 4_000
 const MOST_KNOWN = 10_000
 
 export class Tenants {
-  private readonly known = new Map<TenantId, { until: number; tenant: Promise<Tenant | null> }>()
+  private readonly known = new Map<string, { until: number; tenant: Promise<Tenant | null> }>()
 
   constructor(private readonly options: TenantsOptions) {}
 
   /** As it was at most 5 s ago, without asking the database each time: for every request, and for limits. */
   find(id: TenantId): Promise<Tenant | null> {
-    const now = performance.now()
-    const known = this.known.get(id)
-    if (known && known.until > now) return known.tenant
-    if (this.known.size >= MOST_KNOWN) this.known.clear()
-    const tenant = this.options.repository.find(id)
-    this.known.set(id, { until: now + TRUST_MS, tenant })
-    tenant.catch(() => this.known.delete(id))
-    return tenant
+    return this.remembered(id, () => this.options.repository.find(id))
+  }
+
+  /** `find` by id or name. */
+  findByRef(ref: string): Promise<Tenant | null> {
+    if (isTenantId(ref)) return this.find(ref)
+    if (!isTenantName(ref)) return Promise.resolve(null)
+    return this.remembered(ref, () => this.options.repository.findByRef(ref))
   }
 
   /** As it is now, by id or name. Throws `not_found` (`tenant_unknown`). */
@@ -108,13 +117,22 @@ export class Tenants {
       await repository.update(tx, id, { name, status, limits })
       return { ...newest, name, status, limits }
     })
-    this.forget(id)
+    this.known.clear()
     log.info({ tenant: id, status: tenant.status }, 'tenant.changed')
     return tenant
   }
 
-  private forget(id: TenantId): void {
-    this.known.delete(id)
+  private remembered(ref: string, look: () => Promise<Tenant | null>): Promise<Tenant | null> {
+    const now = performance.now()
+    const known = this.known.get(ref)
+    if (known && known.until > now) return known.tenant
+    if (this.known.size >= MOST_KNOWN) this.known.clear()
+    const tenant = look()
+    this.known.set(ref, { until: now + TRUST_MS, tenant })
+    // What is not there is not remembered: it may be made in the next moment.
+    const forget = () => this.known.delete(ref)
+    tenant.then((found) => found ?? forget(), forget)
+    return tenant
   }
 }
 
@@ -128,15 +146,6 @@ async function unlessTaken<Result>(name: string, write: () => Promise<Result>): 
       cause: error,
     })
   }
-}
-
-export function tenantUnknown(): AppError {
-  return new AppError('not_found', 'There is no such tenant.', { reason: 'tenant_unknown' })
-}
-
-function refuseDeleting({ name, status }: Tenant): void {
-  if (status !== 'deleting') return
-  throw new AppError('conflict', `The tenant ${name} is being deleted.`, { reason: 'tenant_deleting' })
 }
 
 function isDefault(done: string): AppError {
