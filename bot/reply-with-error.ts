@@ -19,6 +19,7 @@ const words: Record<ErrorCode, Words> = {
   not_supported: 'message',
   storage_full: 'message',
   gone: 'message',
+  not_satisfiable: 'message',
   unavailable: (message) => `${message} Try again in a moment; /nodes shows who answers.`,
   timeout: (message) => `${message} It may still happen; /status tells.`,
   internal: () => 'Something broke. The log has the details.',

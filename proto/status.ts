@@ -14,6 +14,7 @@ const toGrpc: Record<ErrorCode, GrpcStatus> = {
   too_large: GrpcStatus.RESOURCE_EXHAUSTED,
   storage_full: GrpcStatus.RESOURCE_EXHAUSTED,
   gone: GrpcStatus.OUT_OF_RANGE,
+  not_satisfiable: GrpcStatus.OUT_OF_RANGE,
   not_supported: GrpcStatus.UNIMPLEMENTED,
   internal: GrpcStatus.INTERNAL,
   unavailable: GrpcStatus.UNAVAILABLE,

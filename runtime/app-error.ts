@@ -12,6 +12,7 @@ export const errorCodes = [
   'unsupported_type',
   'not_supported',
   'storage_full',
+  'not_satisfiable',
   'gone',
   'internal',
   'unavailable',

@@ -12,6 +12,7 @@ const problems: Record<ErrorCode, [status: number, title: string]> = {
   gone: [410, 'Gone'],
   too_large: [413, 'Too large'],
   unsupported_type: [415, 'Unsupported type'],
+  not_satisfiable: [416, 'No such part'],
   unprocessable: [422, 'Cannot be processed'],
   rate_limited: [429, 'Too many requests'],
   internal: [500, 'Internal error'],
@@ -50,7 +51,7 @@ function answer(ctx: ParameterizedContext<OpenState>, thrown: unknown): void {
   if (retryAfterMs !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))))
   if (error.code === 'unauthenticated') ctx.set('WWW-Authenticate', 'Bearer realm="switchboard"')
   // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (error.code === 'too_large') ctx.set('Connection', 'close')
+  if (error.code === 'too_large' || error.code === 'storage_full') ctx.set('Connection', 'close')
   problem(ctx, status, title, error.reason, error.message)
 }
 

@@ -98,6 +98,13 @@ export const problemCodes = {
   ),
   media_type_mismatch: code('unsupported_type', 'The file is something else than `type` says.'),
   media_unreadable: code('unprocessable', 'The file is empty, missing, or not what it claims to be.'),
+  media_in_use: code('conflict', 'A message with the file is still to be sent: cancel it first.'),
+  media_quota_exceeded: code(
+    'storage_full',
+    "The tenant's storage for files is used up. Delete files, or wait until old ones are removed.",
+  ),
+  media_store_unavailable: code('unavailable', 'The storage of files does not answer. Ask again after `Retry-After`.'),
+  range_not_satisfiable: code('not_satisfiable', 'The file ends before that part; `Content-Range` says where.'),
   media_hash_mismatch: code('unavailable', 'The file arrived damaged from its session node. Ask again.'),
   // events and webhooks
   too_many_streams: code(
