@@ -140,6 +140,22 @@ describe('an answer to the question whether to send', () => {
     expect(permit.allows(session)).toBe(false)
   })
 
+  it('wakes those that were refused, also when only a clock had closed it', () => {
+    let now = 0
+    let woken = 0
+    const permit = new SendingPermit(() => now)
+    permit.onGranted(() => (woken += 1))
+    const answer = () => permit.grant({ asked: permit.ask(), forMs: 1_000, except: [] })
+    answer()
+    now = 3_600_000
+    expect(permit.allows(session)).toBe(false)
+    now = 10
+    answer()
+    expect([permit.allows(session), woken]).toEqual([true, 1])
+    answer()
+    expect(woken).toBe(1)
+  })
+
   it('is taken once, and not after a newer one', () => {
     let now = 0
     const permit = new SendingPermit(() => now)

@@ -17,6 +17,8 @@ const MOST_OPEN = 10
 export class SendingPermit {
   private readonly asked = new Map<number, Moment>()
   private readonly listeners = new Set<() => void>()
+  /** Sessions that wait, having been told no. */
+  private readonly refused = new Set<SessionId>()
   private last = 0
   private granted: { from: Moment; forMs: number } | undefined
   private except: ReadonlySet<SessionId> = new Set()
@@ -38,20 +40,27 @@ export class SendingPermit {
     const from = this.asked.get(asked)
     if (!from) return
     for (const number of this.asked.keys()) if (number <= asked) this.asked.delete(number)
-    const before = this.isOpen() ? this.except : undefined
     this.granted = { from, forMs }
     this.except = new Set(except)
-    const isNew = !before || [...before].some((id) => !this.except.has(id))
-    if (this.isOpen() && isNew) for (const listener of this.listeners) listener()
+    // Asked of those that were refused: a clock that is set back opens it, too, without anybody noticing.
+    const waiting = [...this.refused].filter((id) => this.isAllowed(id))
+    for (const id of waiting) this.refused.delete(id)
+    if (waiting.length > 0) for (const listener of this.listeners) listener()
   }
 
   allows(sessionId: SessionId): boolean {
-    return this.always || (this.isOpen() && !this.except.has(sessionId))
+    if (this.always || this.isAllowed(sessionId)) return true
+    this.refused.add(sessionId)
+    return false
   }
 
-  /** Runs when sessions may send that were not allowed to. */
+  /** Runs when sessions may send that were refused before. */
   onGranted(listener: () => void): void {
     this.listeners.add(listener)
+  }
+
+  private isAllowed(sessionId: SessionId): boolean {
+    return this.isOpen() && !this.except.has(sessionId)
   }
 
   private isOpen(): boolean {

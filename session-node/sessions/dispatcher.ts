@@ -52,6 +52,7 @@ export class Dispatcher {
   private attached: { client: WhatsAppClient; abort: AbortController } | undefined
   private running: Promise<void> = Promise.resolve()
   private capTold: MessageId | undefined
+  private stopped = false
 
   constructor(private readonly options: DispatcherOptions) {
     const { session, pacing, sends, clock, steady } = options
@@ -85,6 +86,7 @@ export class Dispatcher {
 
   /** For good: the node stops, or the session is gone. */
   stop(): void {
+    this.stopped = true
     this.detach()
     for (const timer of this.awaitingAck.values()) clearTimeout(timer)
     this.awaitingAck.clear()
@@ -194,10 +196,11 @@ export class Dispatcher {
   }
 
   private async send(client: WhatsAppClient, { id, message, to }: OpenSend & { to: string }) {
-    const { journal, sends, outcomes, session, timing } = this.options
+    const { journal, sends, outcomes, session, timing, log } = this.options
     this.awaitingAck.set(id, undefined)
     const result = await this.outcomeOf(client.send({ ...message, to }))
     faultPoint('dispatch.sent')
+    log.info({ message: id, trace: message.traceId, outcome: result.outcome }, 'message.dispatched')
     const isOpen = () => sends.find(id)?.state === 'dispatching'
     switch (result.outcome) {
       case 'dispatched':
@@ -208,7 +211,7 @@ export class Dispatcher {
           return this.acked(id)
         }
         // The ack may have come before the outcome did.
-        if (!this.awaitingAck.has(id)) return
+        if (!this.awaitingAck.has(id) || this.stopped) return
         this.awaitAck(id, timing.ackMs)
         // Not waited for: after a crash it is looked for either way.
         this.given.add(id)
@@ -251,6 +254,8 @@ export class Dispatcher {
 
   private awaitAck(id: MessageId, ms: number) {
     clearTimeout(this.awaitingAck.get(id))
+    // What was on its way when it stopped is looked for by the next one.
+    if (this.stopped) return
     const overdue = () => {
       this.awaitingAck.delete(id)
       this.ackOverdue(id).catch((err: unknown) => this.options.log.error({ err, message: id }, 'ack_timeout.failed'))

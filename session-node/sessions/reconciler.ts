@@ -83,12 +83,13 @@ export class Reconciler {
     const to = (await numbers.chatOf(client, send.message.to)) ?? send.message.to
     const trace = await client.findTrace({ waMessageId: send.waMessageId, to })
     if (signal.aborted) return
-    await journal.write(() => {
+    const isGiven = await journal.write(() => {
       // An ack may have come while we looked.
       const now = sends.find(send.id)
       if (now && now.state !== 'done' && now.state !== 'queued') this.decide({ ...send, ...now }, trace)
+      return sends.find(send.id)?.state === 'dispatched'
     })
-    if (trace.found && trace.status === 'pending') this.options.awaitAck(send.id, this.options.timing.pageAckMs)
+    if (isGiven) this.options.awaitAck(send.id, this.options.timing.pageAckMs)
     log.info({ message: send.id, found: trace.found, check: trace.check }, 'message.reconciled')
   }
 

@@ -169,6 +169,8 @@ describe('messages handed to a node', () => {
     const held = anOutgoing({ onUnknown: 'hold' })
     await node.send(sessionId, held)
     await reached(held, 'unknown', 'held')
+    // It may have gone out: nobody can say that it was taken back.
+    expect(await node.client.call('CancelMessage', { sessionId, messageId: held.id })).toEqual({ cancelled: false })
     const resolve = (decision: string) =>
       node.client.call('ResolveMessage', { sessionId, messageId: held.id, decision })
     await resolve('failed')
@@ -216,6 +218,33 @@ describe('messages handed to a node', () => {
     await reached(message, 'unknown', 'ack_timeout')
     await reached(message, 'sent')
     expect(await wire()).toEqual([message.waMessageId])
+  })
+
+  it('leave the line to those behind them when their ack comes while they are looked for', async () => {
+    const messages = Array.from({ length: 16 }, () => anOutgoing())
+    const ids = new Set<string>(messages.map(({ id }) => id))
+    await start({
+      config: { timing: { pageAckMs: 600_000 } },
+      outside: {
+        makeClient: async (...[options, usual]) => {
+          const client = await usual(options)
+          const send = client.send.bind(client)
+          client.send = async (message) =>
+            ids.has(message.id) ? { outcome: 'unknown', reason: 'no_answer' } : send(message)
+          client.findTrace = async ({ waMessageId, to }) => {
+            options.listener({ kind: 'ack', waMessageId, chatId: to, status: 'sent' })
+            return { found: true, status: 'pending', check: 'test' }
+          }
+          return client
+        },
+      },
+    })
+    const sessionId = await node.startSession()
+    await node.send(sessionId, ...messages)
+    for (const message of messages) await reached(message, 'sent')
+    const next = anOutgoing()
+    await node.send(sessionId, next)
+    await reached(next, 'sent')
   })
 
   it('fail when another number is linked, and when their session is deleted', async () => {

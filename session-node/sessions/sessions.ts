@@ -140,7 +140,10 @@ export class Sessions implements Service {
     return { messageId: message.id }
   }
 
-  /** Answers false when the message was dispatched already. One not seen yet is remembered, and fails when it comes. */
+  /**
+   * Answers false when the message was dispatched already, which one that is held may have been: a person settles that.
+   * One not seen yet is remembered, and fails when it comes.
+   */
   cancel(messageId: OutgoingMessage['id']): Promise<boolean> {
     const { journal, sends, outcomes } = this.world
     return journal.write(() => {
@@ -149,8 +152,8 @@ export class Sessions implements Service {
         sends.bury(messageId)
         return true
       }
-      if (send.state === 'queued' || send.state === 'held') outcomes.fail(messageId, 'cancelled')
-      else return send.status === 'failed'
+      if (send.state !== 'queued') return send.status === 'failed'
+      outcomes.fail(messageId, 'cancelled')
       return true
     })
   }
