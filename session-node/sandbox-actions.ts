@@ -11,11 +11,11 @@ export function actionFromProto(request: DriveSandboxRequest): SandboxAction {
     case 'logout':
       return { action }
     case 'receive': {
-      const { from, fromName, chatId, content, replyTo } = required(request.receive, action)
+      const { from, fromName, chatId, content, replyTo, waMessageId } = required(request.receive, action)
       return {
         action,
         from: required(from, 'from'),
-        ...present({ fromName, chatId, replyTo }),
+        ...present({ fromName, chatId, replyTo, waMessageId }),
         content: contentFromProto(required(content, 'content')),
       }
     }

@@ -18,7 +18,15 @@ const DEFAULT_PHONE = '4915100000000'
 export type SandboxAction =
   | { action: 'pair'; phone?: string }
   | { action: 'logout' }
-  | { action: 'receive'; from: string; fromName?: string; chatId?: string; content: Content; replyTo?: string }
+  | {
+      action: 'receive'
+      from: string
+      fromName?: string
+      chatId?: string
+      content: Content
+      replyTo?: string
+      waMessageId?: string
+    }
   | { action: 'disconnect'; forMs: number }
   | { action: 'ack'; waMessageId: string; status: MessageStatus }
 
@@ -184,12 +192,13 @@ export class SandboxClient implements WhatsAppClient {
     await this.lookBack(this.now())
   }
 
-  private async receive({ from, fromName, chatId, content, replyTo }: SandboxAction & { action: 'receive' }) {
+  private async receive(received: SandboxAction & { action: 'receive' }) {
+    const { from, fromName, chatId, content, replyTo, waMessageId = newWaId() } = received
     const own = this.mustBeLinked()
     const sender = from.includes('@') ? from : `${from.replace(/\D/g, '')}@c.us`
     const fromPhone = /^(\d+)@c\.us$/.exec(sender)?.[1]
     const message: InboxMessage = {
-      waMessageId: randomBytes(16).toString('hex').toUpperCase(),
+      waMessageId,
       chatId: chatId || sender,
       from: sender,
       to: `${own}@c.us`,
@@ -258,3 +267,5 @@ export class SandboxClient implements WhatsAppClient {
     return this.options.clock()
   }
 }
+
+const newWaId = () => randomBytes(16).toString('hex').toUpperCase()

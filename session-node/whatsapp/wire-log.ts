@@ -27,6 +27,8 @@ interface Waiting {
 export class WireLog implements Service {
   readonly path: string
   private file: FileHandle | undefined
+  /** A write failed: half a line may stand at the end. */
+  private torn = false
   private waiting: Waiting[] = []
   private writing: Promise<void> | undefined
 
@@ -37,12 +39,7 @@ export class WireLog implements Service {
   async start(): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
     this.file = await open(this.path, 'a+', 0o600)
-    const { size } = await this.file.stat()
-    if (size === 0) return
-    const last = Buffer.alloc(1)
-    await this.file.read(last, 0, 1, size - 1)
-    // A crash cut the last line short: that message was never taken.
-    if (last.toString() !== '\n') await this.file.write('\n')
+    await this.endLine(this.file)
   }
 
   async stop(): Promise<void> {
@@ -82,13 +79,25 @@ export class WireLog implements Service {
       const batch = this.waiting.splice(0)
       try {
         if (!this.file) throw new Error('The wire log is closed')
-        await this.file.write(batch.map(({ line }) => line).join(''))
+        if (this.torn) await this.endLine(this.file)
+        this.torn = false
+        await this.file.appendFile(batch.map(({ line }) => line).join(''))
         await this.file.datasync()
         for (const { resolve } of batch) resolve()
       } catch (error) {
+        this.torn = true
         for (const { reject } of batch) reject(error)
       }
     }
+  }
+
+  /** A crash, or a full disk, cut the last line short: that message was never taken. */
+  private async endLine(file: FileHandle): Promise<void> {
+    const { size } = await file.stat()
+    if (size === 0) return
+    const last = Buffer.alloc(1)
+    await file.read(last, 0, 1, size - 1)
+    if (last.toString() !== '\n') await file.appendFile('\n')
   }
 }
 
