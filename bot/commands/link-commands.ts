@@ -1,5 +1,5 @@
 import { type Engine, engines, type SessionId } from '../../proto/contract.js'
-import { explain } from '../../proto/reasons.js'
+import { explain, takesMessages } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import { tenantIdOf } from '../sessions/find-session.js'
@@ -92,6 +92,11 @@ export function pairCommand(parts: CommandParts): Command {
       })
       call.later(async (signal) => {
         const ready = await untilQr(parts, session.id, signal)
+        // The node knows of its own sessions only, and asking for a code could unlink one of another's.
+        const has = (other: LiveSession) =>
+          other.id !== ready.id && other.phone === phone && takesMessages(other.status)
+        const other = parts.live.list().find(has)
+        if (other) throw alreadyLinked(other)
         const request = { sessionId: ready.id, phone }
         const { code } = await parts.live.clientOf(ready).call('RequestPairingCode', request, { signal })
         await parts.talk.edit(

@@ -59,6 +59,17 @@ export class SessionRepository {
     return this.one(`WHERE tenant_id = ? AND ${which}`, [tenantId, ref])
   }
 
+  /** Whether another session, of whichever tenant and node, has this number linked as far as is known. */
+  async isLinkedElsewhere(phone: string, id: SessionId): Promise<boolean> {
+    const others = await this.db.read((reader) =>
+      selectRows(reader, sessionTable, 'WHERE phone = ? AND id <> ? AND live_name IS NOT NULL', [phone, id]),
+    )
+    return others.some(({ connectedAt, status, reason }) => {
+      const isUnlinked = ['created', 'qr_pending', 'logged_out'].includes(status) || reason === 'qr_expired'
+      return connectedAt !== null && !isUnlinked
+    })
+  }
+
   list(
     tenantId: TenantId,
     filter: SessionFilter,

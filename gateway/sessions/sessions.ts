@@ -208,9 +208,17 @@ export class Sessions {
     log.info({ session: session.id, tenant: session.tenantId }, 'session.deleted')
   }
 
-  /** Throws `not_ready` unless the session waits for a link. */
+  /**
+   * Throws `not_ready` unless the session waits for a link, and `conflict` (`already_linked`) when another one has the
+   * number: asking for a code could unlink it. Its node knows of its own sessions only.
+   */
   async pairingCode(session: Session, phone: string): Promise<string> {
     refuseDeleting(session)
+    if (await this.options.repository.isLinkedElsewhere(phone, session.id)) {
+      throw new AppError('conflict', 'Another session has this number already. Log it out first.', {
+        reason: 'already_linked',
+      })
+    }
     const answer = await this.options.node
       .client(session.nodeId)
       .call('RequestPairingCode', { sessionId: session.id, phone })
