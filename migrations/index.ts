@@ -21,6 +21,9 @@ import { SessionsWithoutSequence1790000000020 } from './1790000000020-sessions-w
 import { TenantsDeleting1790000000021 } from './1790000000021-tenants-deleting.js'
 import { MessageQuotas1790000000022 } from './1790000000022-message-quotas.js'
 import { RotatedKeys1790000000023 } from './1790000000023-rotated-keys.js'
+import { MediaTotals1790000000024 } from './1790000000024-media-totals.js'
+import { MessageTraces1790000000025 } from './1790000000025-message-traces.js'
+import { EventTraces1790000000026 } from './1790000000026-event-traces.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -47,4 +50,7 @@ export const migrations = [
   TenantsDeleting1790000000021,
   MessageQuotas1790000000022,
   RotatedKeys1790000000023,
+  MediaTotals1790000000024,
+  MessageTraces1790000000025,
+  EventTraces1790000000026,
 ]
