@@ -3,30 +3,10 @@ import { newId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
 import type { Database, Tx } from '../db/database.js'
 import type { NewEvent } from '../events/event.js'
-import { type Attempt, type Delivery, type Outcome, said } from './delivery.js'
+import { type Attempt, type Outcome, said } from './delivery.js'
 import type { DeliveryRepository } from './delivery-repository.js'
-import type { Health, Webhook, WebhookStatus } from './webhook.js'
+import type { Turn, Verdict } from './verdict.js'
 import type { WebhookRepository } from './webhook-repository.js'
-
-/** What an attempt came to. */
-export interface Verdict {
-  delivery: Delivery
-  outcome: Outcome
-  result: 'succeeded' | 'again' | 'exhausted'
-  /** With `again`: ms since the epoch. */
-  dueAt?: number
-  /** When the webhook is doing better or worse than its row says. */
-  turn?: Turn
-}
-
-export interface Turn {
-  webhook: Webhook
-  health: Health
-  status: WebhookStatus
-  reason: string | null
-  /** The first success after an outage. */
-  recovered: boolean
-}
 
 export interface DeliveryRecorderOptions {
   db: Database
@@ -79,7 +59,7 @@ export class DeliveryRecorder {
       good.map(({ delivery }) => delivery.id),
       now,
     )
-    const bad = verdicts.filter(({ result }) => result !== 'succeeded')
+    const bad = verdicts.filter(({ result, isProbe }) => result !== 'succeeded' && !isProbe)
     await deliveries.fail(
       tx,
       bad.map(({ delivery: { id }, dueAt = null }) => ({ id, dueAt })),

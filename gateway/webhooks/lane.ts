@@ -4,15 +4,15 @@ import { type Clock, sleep } from '../../runtime/clock.js'
 import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Delivery, Outcome } from './delivery.js'
-import { isGone, succeeded } from './delivery.js'
-import type { DeliveryRecorder, Turn, Verdict } from './delivery-recorder.js'
+import type { DeliveryRecorder } from './delivery-recorder.js'
 import type { DeliveryRepository } from './delivery-repository.js'
 import type { EventBodies } from './event-bodies.js'
 import { LooseLine, type Line, OrderedLine } from './line.js'
-import { breakerTimes, holdMs, nextDelayMs, type Schedule } from './schedule.js'
+import { breakerTimes, type Schedule } from './schedule.js'
 import type { Sockets } from './sockets.js'
 import type { WebhookSender } from './webhook-sender.js'
-import { afterFailure, DISABLE_AFTER_MS, healthy, isHeld, isOpen, type Webhook, type WebhookStatus } from './webhook.js'
+import { judge, type Turn, type Verdict } from './verdict.js'
+import { isHeld, isOpen, probeAt, type Webhook } from './webhook.js'
 
 export interface LaneParts {
   deliveries: DeliveryRepository
@@ -38,6 +38,7 @@ export class Lane {
   private line: Line
   private inFlight = 0
   private stale = true
+  private isDue = false
   private pumping = false
   private again = false
   private timer: NodeJS.Timeout | undefined
@@ -82,8 +83,9 @@ export class Lane {
     void this.pump()
   }
 
-  /** Somebody looked, and there is something to do: what was read ahead is as good as ever while it is being worked on. */
+  /** Somebody looked, and something is due: what was read ahead is as good as ever while it is being worked on. */
   look(): void {
+    this.isDue = true
     if (this.isIdle) this.refresh()
     else this.wake()
   }
@@ -140,15 +142,27 @@ export class Lane {
     while (mayTake()) {
       const next = this.line.next(clock())
       if (next) {
+        this.isDue = false
         this.begin(next)
         continue
       }
-      if (!this.stale) return
+      if (!this.stale) return this.probe()
       this.stale = false
       const { rows, more } = await this.line.fill(clock())
       if (more) this.stale = true
       if (rows.length > 0) await bodies.prepare(rows)
     }
+  }
+
+  /** What is due waits behind what is not: that is tried in its stead, or nobody would see that the receiver is back. */
+  private probe(): void {
+    const { schedule, random, clock } = this.parts
+    const { health } = this.webhook
+    const isCalledFor = this.isDue && this.isIdle
+    this.isDue = false
+    if (!isCalledFor || !isOpen(health) || clock() < probeAt(health, breakerTimes(schedule))) return
+    const head = this.line.waiting(random)
+    if (head) this.begin(head, { isProbe: true })
   }
 
   private mayRun(now: number): boolean {
@@ -161,9 +175,9 @@ export class Lane {
     return performance.now() < this.mayUntil
   }
 
-  private begin(delivery: Delivery): void {
+  private begin(delivery: Delivery, { isProbe = false } = {}): void {
     this.inFlight += 1
-    const done = this.attempt(delivery)
+    const done = this.attempt(delivery, isProbe)
       .catch((err: unknown) => {
         this.parts.log.error({ err, delivery: delivery.id }, 'delivery.failed')
         this.back(this.line, delivery, this.parts.clock() + WRITE_AGAIN_MS)
@@ -175,7 +189,7 @@ export class Lane {
     this.running.add(done)
   }
 
-  private async attempt(delivery: Delivery): Promise<void> {
+  private async attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
     const { bodies, deliveries, sender, sockets, clock } = this.parts
     const { webhook, line } = this
     let outcome: Outcome | undefined
@@ -202,56 +216,34 @@ export class Lane {
     if (!outcome) return this.back(line, delivery)
     faultPoint('delivery.answered')
     // The slot is free; what is known of it is written down meanwhile.
-    const verdict = this.judge(delivery, outcome)
+    const verdict = this.judge(delivery, outcome, isProbe)
     void this.pump()
     await this.write(verdict)
     // One that stays at the head of its line is not read again.
-    this.back(line, { ...delivery, attempts: delivery.attempts + 1 }, verdict.dueAt)
+    this.back(line, { ...delivery, attempts: delivery.attempts + (verdict.isProbe ? 0 : 1) }, verdict.dueAt)
     if (verdict.turn?.recovered) this.refresh()
   }
 
-  private back(line: Line, delivery: Delivery, dueAt?: number): void {
+  private back(line: Line, delivery: Delivery, again?: number): void {
+    // One that was tried before its time waits for it still.
+    const dueAt = again === undefined ? undefined : Math.max(again, delivery.dueAt ?? 0)
     if (line.back(delivery, dueAt)) this.stale = true
     if (dueAt !== undefined) this.wakeAt(dueAt)
   }
 
-  private judge(delivery: Delivery, outcome: Outcome): Verdict {
+  private judge(delivery: Delivery, outcome: Outcome, isProbe: boolean): Verdict {
     const { schedule, random, clock, onAttempt, log } = this.parts
     const { webhook } = this
-    const verdict = this.verdict(delivery, outcome, schedule, random, clock())
+    const verdict = judge(webhook, delivery, outcome, { schedule, random, now: clock(), isProbe })
     if (verdict.turn) this.webhook = { ...webhook, ...statusOf(verdict.turn), health: verdict.turn.health }
     onAttempt(outcome, verdict.result)
     const { status, error, durationMs } = outcome
     const { id, webhookId, eventId, eventType, tenantId, attempts } = delivery
     const line = { delivery: id, webhook: webhookId, event: eventId, type: eventType, tenant: tenantId }
-    const told = { ...line, attempt: attempts + 1, result: verdict.result, status, error, durationMs }
+    const told = { ...line, attempt: attempts + 1, isProbe, result: verdict.result, status, error, durationMs }
     if (verdict.result === 'succeeded') log.debug(told, 'delivery.attempted')
     else log.info(told, 'delivery.attempted')
     return verdict
-  }
-
-  private verdict(
-    delivery: Delivery,
-    outcome: Outcome,
-    schedule: Schedule,
-    random: () => number,
-    now: number,
-  ): Verdict {
-    const { webhook } = this
-    const { health } = webhook
-    if (succeeded(outcome)) {
-      if (health.failures === 0 && webhook.status === 'enabled') return { delivery, outcome, result: 'succeeded' }
-      const turn: Turn = { webhook, health: healthy, status: 'enabled', reason: null, recovered: true }
-      return { delivery, outcome, result: 'succeeded', turn }
-    }
-    const next = afterFailure(health, now, breakerTimes(schedule), holdMs(outcome))
-    const isOver = now - (next.failingSince ?? now) >= DISABLE_AFTER_MS
-    const status: WebhookStatus = isGone(outcome) || isOver ? 'disabled' : isOpen(next) ? 'failing' : webhook.status
-    const reason = isGone(outcome) ? 'gone' : isOver ? 'failing' : null
-    const turn: Turn = { webhook, health: next, status, reason, recovered: false }
-    const delay = status === 'disabled' ? undefined : nextDelayMs(schedule, delivery.attempts + 1, outcome, random)
-    if (delay === undefined) return { delivery, outcome, result: 'exhausted', turn }
-    return { delivery, outcome, result: 'again', dueAt: now + delay, turn }
   }
 
   /** Until it is written: else it would be sent again. */

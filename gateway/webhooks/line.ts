@@ -9,6 +9,8 @@ export interface Line {
   fill(now: number): Promise<{ rows: Delivery[]; more: boolean }>
   /** The next whose turn it is; it is out until `back` is called. */
   next(now: number): Delivery | undefined
+  /** One that holds others up until its time comes, if there are any; out like `next`. */
+  waiting(random: () => number): Delivery | undefined
   /** It was dealt with: over, or due again at a time. Answers whether it pays to read on. */
   back(delivery: Delivery, dueAt?: number): boolean
   /** Forgets what was read ahead. */
@@ -50,6 +52,10 @@ export class LooseLine implements Line {
     const next = this.ahead.shift()
     if (next) this.outside.add(next.id)
     return next
+  }
+
+  waiting(): undefined {
+    return undefined
   }
 
   back({ id }: Delivery, dueAt?: number): boolean {
@@ -103,6 +109,14 @@ export class OrderedLine implements Line {
       return head
     }
     return undefined
+  }
+
+  /** Any of the heads: one that its receiver will never take must not keep the others from being tried. */
+  waiting(random: () => number): Delivery | undefined {
+    const heads = [...this.queues.values()].flatMap(([head]) => head ?? []).filter(({ id }) => !this.outside.has(id))
+    const head = heads[Math.floor(random() * heads.length)]
+    if (head) this.outside.add(head.id)
+    return head
   }
 
   back(delivery: Delivery, dueAt?: number): boolean {

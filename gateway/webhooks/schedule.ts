@@ -1,5 +1,9 @@
 /** When a delivery is tried again. No I/O. */
-import type { BreakerTimes } from './webhook.js'
+/** How long nothing is sent once the breaker is open: at first, and at most. */
+export interface BreakerTimes {
+  firstMs: number
+  mostMs: number
+}
 
 /** ms before each attempt; as many as there are attempts. */
 export type Schedule = readonly number[]

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { afterFailure, BREAKER_FAILURES, healthy, type Health, isHeld, isOpen, wants } from './webhook.js'
+import {
+  afterFailure,
+  BREAKER_FAILURES,
+  healthy,
+  type Health,
+  isFailing,
+  isHeld,
+  isOpen,
+  probeAt,
+  wants,
+} from './webhook.js'
 
 const breaker = { firstMs: 30_000, mostMs: 300_000 }
 
@@ -40,10 +50,24 @@ describe('the breaker', () => {
     })
     expect(waits).toEqual([60_000, 120_000, 240_000, 300_000, 300_000])
   })
+  it('is told of once nothing was taken for a while', () => {
+    const open = failing(BREAKER_FAILURES)
+    expect([isFailing(open, 9_999, breaker), isFailing(open, 10_000, breaker)]).toEqual([false, true])
+    expect(isFailing(failing(BREAKER_FAILURES - 1), 60_000, breaker)).toBe(false)
+  })
+  it('lets what is not due be tried for what waits behind it, at growing distances and not before the receiver wishes', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7].map((opened) =>
+      probeAt({ failures: 9, opened, hold: { from: 5_000, until: 35_000 } }, breaker),
+    )
+    expect(waits.map((at) => (at - 5_000) / 60_000)).toEqual([0.5, 1, 2, 4, 8, 15, 15])
+    const asked = afterFailure(failing(BREAKER_FAILURES), 40_000, breaker, { status: 500, retryAfterMs: 3_600_000 })
+    expect(probeAt(asked, breaker)).toBe(3_640_000)
+  })
   it('holds from the first failure on when the receiver asks for it, and a shorter wish takes nothing back', () => {
-    const asked = afterFailure(healthy, 1_000, breaker, 120_000)
+    const asks = (ms: number) => ({ status: 429, retryAfterMs: ms })
+    const asked = afterFailure(healthy, 1_000, breaker, asks(120_000))
     expect([isOpen(asked), isHeld(asked, 120_999)]).toEqual([false, true])
-    expect(afterFailure(asked, 2_000, breaker, 60_000).hold?.until).toBe(121_000)
+    expect(afterFailure(asked, 2_000, breaker, asks(60_000)).hold?.until).toBe(121_000)
   })
   it('is not held by a clock that was put back', () => {
     expect(isHeld(failing(BREAKER_FAILURES, healthy, 7_200_000), 3_600_000)).toBe(false)

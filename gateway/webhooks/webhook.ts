@@ -1,6 +1,7 @@
 /** A URL of a tenant that events are posted to: what it wants, and how it is doing. No I/O. */
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import type { StoredEvent } from '../events/event.js'
+import { type BreakerTimes, holdMs } from './schedule.js'
 
 export type WebhookId = `whk_${string}`
 /** `failing` is told, and treated like `enabled`; `deleted` ones are on their way out and shown to nobody. */
@@ -46,6 +47,8 @@ export interface Health {
   opened: number
   /** No attempt from one time to another, in ms since the epoch. */
   hold?: { from: number; until: number }
+  /** ms since the epoch: the receiver asked for no attempt before, of what it was asked about at least. */
+  askedUntil?: number
 }
 
 export const healthy: Health = { failures: 0, opened: 0 }
@@ -53,6 +56,8 @@ export const healthy: Health = { failures: 0, opened: 0 }
 /** Consecutive failures after which only probes are sent. */
 export const BREAKER_FAILURES = 5
 /** A webhook that has failed for so long, and never anything else, is disabled. */
+/** So many of the breaker's longest rests lie between two probes before the time, at most. */
+const PROBE_RESTS = 3
 export const DISABLE_AFTER_MS = 5 * 86_400_000
 export const OVERLAP_MS = 86_400_000
 
@@ -60,26 +65,41 @@ export function isOpen({ failures }: Health): boolean {
   return failures >= BREAKER_FAILURES
 }
 
+/** Worth telling: it has not taken anything for a while. A receiver that is being restarted is nobody's business. */
+export function isFailing(health: Health, now: number, { firstMs }: BreakerTimes): boolean {
+  return isOpen(health) && now - (health.failingSince ?? now) >= firstMs / 3
+}
+
+/** When what waits for its time in an ordered webhook may be tried before it, for what waits behind it. */
+export function probeAt({ hold, opened, askedUntil = 0 }: Health, { firstMs, mostMs }: BreakerTimes): number {
+  const restMs = Math.min(firstMs * 2 ** Math.min(opened - 1, 20), PROBE_RESTS * mostMs)
+  return Math.max((hold?.from ?? 0) + restMs, askedUntil)
+}
+
 /** A clock that was put back must not hold anything for longer. */
 export function isHeld({ hold }: Health, now: number): boolean {
   return hold !== undefined && now < hold.until && now >= hold.from - 60_000
 }
 
-export interface BreakerTimes {
-  firstMs: number
-  mostMs: number
-}
-
-/** `holdMs`: what the receiver asked for. */
-export function afterFailure(before: Health, now: number, breaker: BreakerTimes, holdMs = 0): Health {
+export function afterFailure(
+  before: Health,
+  now: number,
+  breaker: BreakerTimes,
+  outcome: { status?: number; retryAfterMs?: number } = {},
+): Health {
   const failures = before.failures + 1
   const failingSince = before.failingSince ?? now
   // Attempts that were under way together open it once.
   const opens = failures >= BREAKER_FAILURES && !isHeld(before, now)
   const opened = before.opened + (opens ? 1 : 0)
   const breakMs = opens ? Math.min(breaker.firstMs * 2 ** Math.min(opened - 1, 20), breaker.mostMs) : 0
-  const until = Math.max(now + Math.max(breakMs, holdMs), isHeld(before, now) ? (before.hold?.until ?? 0) : 0)
-  return { failures, failingSince, opened, ...(until > now ? { hold: { from: now, until } } : {}) }
+  const until = Math.max(now + Math.max(breakMs, holdMs(outcome)), isHeld(before, now) ? (before.hold?.until ?? 0) : 0)
+  const { retryAfterMs } = outcome
+  return {
+    ...{ failures, failingSince, opened },
+    ...(until > now ? { hold: { from: now, until } } : {}),
+    ...(retryAfterMs === undefined ? {} : { askedUntil: now + retryAfterMs }),
+  }
 }
 
 /** Whether a webhook gets this event. One about a webhook does not go to that webhook. */
