@@ -59,9 +59,12 @@ export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): P
   const folder = await mkdtemp(join(tmpdir(), 'switchboard-mariadb-'))
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
   const data = join(folder, 'data')
+  // At its start a server removes the temporary tables that it finds there, also those of another one that runs.
+  const ownTemporary = [`--tmpdir=${folder}`]
   await run(install, [
     '--no-defaults',
     `--datadir=${data}`,
+    ...ownTemporary,
     ...asRoot,
     '--auth-root-authentication-method=normal',
     '--skip-test-db',
@@ -76,6 +79,7 @@ export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): P
       [
         '--no-defaults',
         ...asRoot,
+        ...ownTemporary,
         `--datadir=${data}`,
         `--socket=${join(folder, 'socket')}`,
         `--pid-file=${join(folder, 'pid')}`,
