@@ -14,6 +14,7 @@ import { IdempotencyKeyRepository } from './idempotency/idempotency-key-reposito
 import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import { KeyTrimmer } from './idempotency/key-trimmer.js'
 import { KeyedRequests } from './idempotency/keyed-requests.js'
+import { refusalMetrics } from './limits/limit-metrics.js'
 import { createMessaging, type Messaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
@@ -36,7 +37,7 @@ import { Admission } from './tenants/admission.js'
 import { ApiKeyRepository } from './tenants/api-key-repository.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
 import { Secrets } from './tenants/secrets.js'
-import { DEFAULT_TENANT } from './tenants/tenant.js'
+import { DEFAULT_TENANT, UNLIMITED } from './tenants/tenant.js'
 import { TenantRepository } from './tenants/tenant-repository.js'
 import { Tenants } from './tenants/tenants.js'
 import { DEFAULT_RETENTION } from './webhooks/delivery-trimmer.js'
@@ -97,7 +98,10 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const keyed = new KeyedRequests(idempotencyKeys)
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
+  const onRefused = refusalMetrics(metrics)
   const messaging = createMessaging({
+    limits: async (tenantId) => (await tenants.find(tenantId))?.limits ?? UNLIMITED,
+    onRefused,
     admission,
     ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),

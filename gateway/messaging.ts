@@ -1,5 +1,6 @@
 /** Messages, media, events and the nodes they come from and go to: built together, because they live off each other. */
 import { join } from 'node:path'
+import type { TenantId } from '../proto/contract.js'
 import type { NodeDirectory } from '../proto/node-directory.js'
 import type { Clock } from '../runtime/clock.js'
 import { inOrder, type Service } from '../runtime/lifecycle.js'
@@ -16,6 +17,9 @@ import type { ApiRouter, OpenRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
 import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import type { KeyedRequests } from './idempotency/keyed-requests.js'
+import type { LimitKind } from './limits/limit-metrics.js'
+import { QuotaRepository } from './limits/quota-repository.js'
+import { Quotas } from './limits/quotas.js'
 import { Media } from './media/media.js'
 import { MediaCopier } from './media/media-copier.js'
 import { MediaFiles } from './media/media-files.js'
@@ -52,6 +56,7 @@ import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { Admission } from './tenants/admission.js'
 import type { Secrets } from './tenants/secrets.js'
+import type { TenantLimits } from './tenants/tenant.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
@@ -66,6 +71,9 @@ export interface MessagingOptions {
   sessions: () => Pick<Sessions, 'get' | 'find' | 'findAll' | 'start' | 'deleted'>
   /** Sessions that a node has and that are not its own. */
   strays: NodeLinksOptions['strays']
+  /** What a tenant may use, from memory. */
+  limits: (tenantId: TenantId) => Promise<TenantLimits>
+  onRefused: (kind: LimitKind) => void
   dataDir: string
   /** How long what is over is kept. */
   retention: Partial<RetentionConfig> | undefined
@@ -86,6 +94,7 @@ export interface Messaging extends Service {
   onSessionCreated: (tx: Tx, session: Session) => Promise<void>
   /** In the transaction that deletes a session: what it has not sent will not be. */
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
+  quotas: Quotas
   routes: ApiRouter[]
   retention: Pick<Retention, 'trimOnce'>
   /** Below `/api/v1`, without a key. */
@@ -142,8 +151,16 @@ export function createMessaging(options: MessagingOptions): Messaging {
     },
     liveNode: (id) => links.liveNode(id),
   })
+  const quotas = new Quotas({
+    ...{ db, clock, time },
+    repository: new QuotaRepository(db),
+    limits: options.limits,
+    addEvents: (...args) => eventRepository.add(...args),
+    onTold: () => streams.wake(),
+    onRefused: () => options.onRefused('messages_per_day'),
+  })
   const messages = new Messages({
-    ...{ db, news, directory, sessions, keys, handOver, clock, time },
+    ...{ db, news, directory, sessions, keys, quotas, handOver, clock, time },
     repository: messageRepository,
     events: eventRepository,
     onAccepted: () => numbers.accepted(),
@@ -213,6 +230,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     start: parts.start,
     stop: parts.stop,
     presence: links,
+    quotas,
     retention,
     onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {
       const at = createdAt.getTime()

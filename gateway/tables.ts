@@ -2,6 +2,7 @@ import { counterTable } from './db/counters.js'
 import { eventTable } from './events/event-table.js'
 import { sessionSequenceTable } from './events/session-sequence-table.js'
 import { idempotencyKeyTable } from './idempotency/idempotency-key-table.js'
+import { messageQuotaTable } from './limits/quota-table.js'
 import { mediaTable } from './media/media-table.js'
 import { messageHistoryTable, messageTable } from './messages/message-table.js'
 import { lostNodeTable } from './nodes/lost-node-table.js'
@@ -29,4 +30,5 @@ export const tables = [
   webhookTable,
   deliveryTable,
   attemptTable,
+  messageQuotaTable,
 ]

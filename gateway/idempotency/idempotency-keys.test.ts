@@ -117,6 +117,7 @@ describe.each(databases())('IdempotencyKeys on $name', (target) => {
         keys.admit(
           tx,
           made.map(([request, id]) => request && { request, made: id, answer }),
+          async () => new Set(),
         ),
       )
     expect(await admit([one, 'msg_1'], [undefined, ''], [two, 'msg_2'], [one, 'msg_3'])).toMatchObject([

@@ -64,34 +64,43 @@ export class IdempotencyKeys {
 
   /**
    * In the transaction that stores what requests make: null for each that is the first under its key, whose rows are to be
-   * stored, and the earlier one for each that is not. Equal keys are joined here. Throws when a claim is not held any more.
+   * stored, and the earlier one for each that is not. Equal keys are joined here. Of the first ones, told by their places,
+   * `refuse` may refuse some: nothing is stored of these. Throws when a claim is not held any more.
    */
-  async admit(tx: Tx, requests: readonly (Admission | undefined)[]): Promise<(IdempotencyKey | null)[]> {
+  async admit(
+    tx: Tx,
+    requests: readonly (Admission | undefined)[],
+    refuse: (first: readonly number[]) => Promise<ReadonlySet<number>>,
+  ): Promise<(IdempotencyKey | null)[]> {
     const { repository, clock } = this.options
     const now = clock()
     const ids = new Set(requests.flatMap((admission) => (admission && !admission.claim ? admission.request.id : [])))
     const stored = await repository.byIds(tx, [...ids])
     const known = new Map(stored.filter(({ expiresAt }) => expiresAt > now).map((key) => [key.id, key]))
+    const first: number[] = []
+    const earlier = requests.map((admission, place) => {
+      const unclaimed = admission && !admission.claim ? keyOf(admission, now) : undefined
+      const before = unclaimed && known.get(unclaimed.id)
+      if (before) return before
+      first.push(place)
+      if (unclaimed) known.set(unclaimed.id, unclaimed)
+      return null
+    })
+    const refused = await refuse(first)
     await repository.dropExpired(
       tx,
-      stored.flatMap(({ id }) => (known.has(id) ? [] : id)),
+      stored.flatMap(({ id, expiresAt }) => (expiresAt > now ? [] : id)),
       now,
     )
-    const first: IdempotencyKey[] = []
-    const earlier: (IdempotencyKey | null)[] = []
-    for (const admission of requests) {
-      const before = admission && !admission.claim ? known.get(admission.request.id) : undefined
-      earlier.push(before ?? null)
-      if (!admission || before) continue
-      const { request, claim, made = null, answer, keepMs } = admission
+    const fresh: IdempotencyKey[] = []
+    for (const place of first) {
+      const admission = requests[place]
+      if (!admission || refused.has(place)) continue
+      const { request, claim } = admission
       if (claim) await this.settle(tx, claim, admission, request.fingerprint)
-      else {
-        const key = { ...request, made, answer, holder: null, leaseUntil: null, expiresAt: keptUntil(now, keepMs) }
-        known.set(request.id, key)
-        first.push(key)
-      }
+      else fresh.push(keyOf(admission, now))
     }
-    await repository.add(tx, first)
+    await repository.add(tx, fresh)
     return earlier
   }
 
@@ -159,6 +168,11 @@ export class IdempotencyKeys {
     }
   }
 
+  /** `note` by itself, before it is made. */
+  async noteNow(claim: Claim, made: string): Promise<void> {
+    await this.options.db.write((tx) => this.note(tx, claim, made))
+  }
+
   /** In the transaction that makes it: who takes the claim over goes on with this instead of making another. */
   async note(tx: Tx, { request: { id }, holder }: Claim, made: string): Promise<void> {
     if (!(await this.options.repository.change(tx, { id, holder }, { made }))) throw inProgress()
@@ -184,4 +198,9 @@ export class IdempotencyKeys {
       .write((tx) => this.settle(tx, claim, outcome))
       .catch((err: unknown) => log.warn({ err }, 'idempotency.answer_not_stored'))
   }
+}
+
+function keyOf({ request, made, answer, keepMs }: Admission, now: number): IdempotencyKey {
+  const same = { ...request, answer, holder: null, leaseUntil: null, expiresAt: keptUntil(now, keepMs) }
+  return { ...same, made: made ?? null }
 }

@@ -12,7 +12,11 @@ import { IdempotencyKeyRepository } from '../idempotency/idempotency-key-reposit
 import { IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { Session } from '../sessions/session.js'
 import { SessionRepository } from '../sessions/session-repository.js'
-import { DEFAULT_TENANT } from '../tenants/tenant.js'
+import { QuotaRepository } from '../limits/quota-repository.js'
+import { Quotas } from '../limits/quotas.js'
+import { DEFAULT_TENANT, UNLIMITED } from '../tenants/tenant.js'
+import { TenantRepository } from '../tenants/tenant-repository.js'
+import { Tenants } from '../tenants/tenants.js'
 import type { Message } from './message.js'
 import { MessageAcceptor } from './message-acceptor.js'
 import { MessageRepository } from './message-repository.js'
@@ -20,11 +24,23 @@ import { MessageRepository } from './message-repository.js'
 describe.each(databases())('MessageAcceptor on $name', (target) => {
   let db: Database
   const sessionId = newId('ses')
+  const limited = newId('ten')
+  let quotas: Quotas
   const lost = new AppError('unavailable', 'lost', { reason: 'database_unavailable' })
 
   beforeAll(async () => {
     db = await openDatabase(target)
     await new SessionRepository(db).add(aSession(sessionId))
+    const tenants = new Tenants({ db, repository: new TenantRepository(db), clock: systemClock, log: silentLog() })
+    const tenant = { id: limited, name: 'limited', status: 'active' as const, limits: UNLIMITED, createdAt: new Date() }
+    await db.write((tx) => new TenantRepository(db).add(tx, tenant))
+    await tenants.change(limited, { limits: { messagesPerDay: 2 } })
+    quotas = new Quotas({
+      ...{ db, repository: new QuotaRepository(db), clock: systemClock, time: systemClock },
+      limits: async (id) => (await tenants.get(id)).limits,
+      addEvents: async () => undefined,
+      ...{ onTold: () => undefined, onRefused: () => undefined },
+    })
   })
   afterAll(() => db.stop())
 
@@ -35,7 +51,7 @@ describe.each(databases())('MessageAcceptor on $name', (target) => {
       repository: new IdempotencyKeyRepository(db, () => Buffer.alloc(32)),
     })
     const between = Object.create(db, { write: { value: write } }) as Database
-    return new MessageAcceptor({ db: between, repository: new MessageRepository(db), keys })
+    return new MessageAcceptor({ db: between, repository: new MessageRepository(db), keys, quotas })
   }
   const admission = (message: Message, key: string) => ({
     request: givenKey(key, 'POST /messages', DEFAULT_TENANT).asks('hi'),
@@ -86,6 +102,31 @@ describe.each(databases())('MessageAcceptor on $name', (target) => {
       false,
       true,
     ])
+  })
+
+  it('refuses what exceeds a quota, alone and together with what is equal to it, and stores the rest of the batch', async () => {
+    const one = acceptor()
+    const [a, b, over, twin, other] = [limited, limited, limited, limited, DEFAULT_TENANT].map((tenantId) => ({
+      ...aMessage(sessionId),
+      tenantId,
+    })) as [Message, Message, Message, Message, Message]
+    const results = await Promise.allSettled([
+      one.addOnce(a, admission(a, 'a')),
+      one.add(b),
+      one.addOnce(over, admission(over, 'over')),
+      one.addOnce(twin, admission(twin, 'over')),
+      one.add(other),
+    ])
+    expect(results.map(({ status }) => status)).toEqual([
+      ...['fulfilled', 'fulfilled'],
+      ...['rejected', 'rejected'],
+      'fulfilled',
+    ])
+    expect(results[3]).toMatchObject({ reason: { code: 'rate_limited', reason: 'quota_exceeded' } })
+    expect(await stored(other)).not.toBeNull()
+    expect(await quotas.state(limited)).toMatchObject({ used: 2, limit: 2 })
+    const again = { ...aMessage(sessionId), tenantId: limited }
+    expect(await one.addOnce(again, admission(again, 'a'))).toMatchObject({ made: a.id })
   })
 })
 

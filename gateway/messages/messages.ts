@@ -15,7 +15,7 @@ import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import { isSettled, type Message, type StatusChange } from './message.js'
-import { MessageAcceptor } from './message-acceptor.js'
+import { MessageAcceptor, type MessageAcceptorOptions } from './message-acceptor.js'
 import { MessageBatch } from './message-events.js'
 import { statusEvent } from './message-told.js'
 import { type DraftContext, draftMessage, needsFetching } from './message-draft.js'
@@ -36,6 +36,7 @@ export interface MessagesOptions {
     find: (id: SessionId) => Promise<Session | null>
   }
   keys: IdempotencyKeys
+  quotas: MessageAcceptorOptions['quotas']
   handOver: { wake: (session: Session) => void; isLive: (nodeId: NodeId) => boolean }
   keepMedia: DraftContext['keepMedia']
   /** A message was taken on. For the metrics. */
@@ -77,8 +78,8 @@ export class Messages {
   }
 
   /**
-   * Takes a message on: it is stored when this resolves. Throws `not_ready` while the session waits for a person, and
-   * what `draftMessage` throws.
+   * Takes a message on: it is stored when this resolves. Throws `not_ready` while the session waits for a person,
+   * `rate_limited` (`quota_exceeded`), and what `draftMessage` throws.
    */
   async accept(caller: Caller, ref: string, request: MessageRequest): Promise<Message> {
     const session = await this.session(caller, ref)
