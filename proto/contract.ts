@@ -132,6 +132,8 @@ export interface OutgoingMessage {
   onUnknown: 'resend' | 'hold'
   /** It may have gone out from a node that is lost: it is looked for before it is sent. */
   lookFirst?: boolean
+  /** Of the request that it was made by. */
+  traceId?: string
 }
 
 /** What a person decides about a message that is held. */

@@ -159,7 +159,7 @@ export function outgoingFromProto(message: ProtoOutgoing): OutgoingMessage {
     waMessageId: required(message.waMessageId, 'wa_message_id'),
     to: required(message.to, 'to'),
     content: contentFromProto(required(message.content, 'content')),
-    ...present({ replyTo: message.replyTo }),
+    ...present({ replyTo: message.replyTo, traceId: message.traceId }),
     mentions: message.mentions,
     expiresInMs: message.expiresInMs,
     origin: originFromProto(message.origin),

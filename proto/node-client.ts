@@ -5,9 +5,10 @@ import type { Cursor, WatchItem } from './contract.js'
 import type { SessionNodeClient, SessionNodeDefinition } from './generated/switchboard/v1/SessionNode.js'
 import { downloadMedia, type MediaInfo, uploadMedia } from './node-media.js'
 import { follow, type Following, watch, type WatchOptions } from './node-streams.js'
-import { REQUEST_ID_KEY, SessionNode } from './rpc.js'
+import { SessionNode } from './rpc.js'
 import { clientCredentials, type ClusterSecurity, tokenInterceptor } from './security.js'
 import { fromStatus } from './status.js'
+import { traceInterceptor } from './tracing.js'
 
 export type { MediaInfo } from './node-media.js'
 export type { FollowedEvent, Following, FollowItem, SendingPermit, UnreadableEvent } from './node-streams.js'
@@ -68,7 +69,6 @@ const serviceConfig = JSON.stringify({
 export interface CallOptions {
   timeoutMs?: number
   signal?: AbortSignal
-  requestId?: string
 }
 
 export interface NodeClient {
@@ -85,7 +85,7 @@ export interface NodeClient {
 
 export function createNodeClient(target: string, security: ClusterSecurity): NodeClient {
   const client: SessionNodeClient = new SessionNode(target, clientCredentials(security), {
-    interceptors: [tokenInterceptor(security)],
+    interceptors: [traceInterceptor, tokenInterceptor(security)],
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.max_receive_message_length': 16 * 2 ** 20,
@@ -96,12 +96,6 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
     // One channel of its own: closing this client must not close another's.
     'grpc.use_local_subchannel_pool': 1,
   })
-
-  function metadataOf({ requestId }: CallOptions): grpc.Metadata {
-    const metadata = new grpc.Metadata()
-    if (requestId) metadata.set(REQUEST_ID_KEY, requestId)
-    return metadata
-  }
 
   function call<M extends UnaryMethod>(
     method: M,
@@ -118,7 +112,7 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
     ) => grpc.ClientUnaryCall
     return new Promise((resolve, reject) => {
       const cancel = () => running.cancel()
-      const running = invoke(request, metadataOf(options), { deadline }, (error, response) => {
+      const running = invoke(request, new grpc.Metadata(), { deadline }, (error, response) => {
         options.signal?.removeEventListener('abort', cancel)
         if (error) reject(fromStatus(error))
         else resolve(response as ResponseOf<M>)
@@ -128,7 +122,7 @@ export function createNodeClient(target: string, security: ClusterSecurity): Nod
     })
   }
 
-  const media = (options: CallOptions = {}) => ({ metadata: metadataOf(options), timeoutMs: options.timeoutMs })
+  const media = (options: CallOptions = {}) => ({ metadata: new grpc.Metadata(), timeoutMs: options.timeoutMs })
   return {
     target,
     call,

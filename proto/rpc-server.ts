@@ -4,6 +4,7 @@ import type { Service } from '../runtime/lifecycle.js'
 import type { Logger } from '../runtime/log.js'
 import type { SessionNodeHandlers } from './generated/switchboard/v1/SessionNode.js'
 import { servingUntil, serviceName, SessionNode } from './rpc.js'
+import { callLog } from './tracing.js'
 import { checkListenAddress, type ClusterSecurity, serverCredentials, tokenCheck } from './security.js'
 
 export interface RpcServerOptions {
@@ -32,7 +33,7 @@ export function createRpcServer({ listen, security, handlers, log }: RpcServerOp
     checkListenAddress(listen, security)
     stopping = new AbortController()
     server = new grpc.Server({
-      interceptors: [tokenCheck(security)],
+      interceptors: [callLog(log), tokenCheck(security)],
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,
     })

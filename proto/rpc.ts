@@ -22,22 +22,15 @@ export const serviceName = 'switchboard.v1.SessionNode'
 export interface CallContext {
   /** Fires when the caller hangs up, its deadline passes, or the server stops. */
   signal: AbortSignal
-  /** The caller's request id, for log lines; empty when it sent none. */
-  requestId: string
 }
 
-export const REQUEST_ID_KEY = 'x-request-id'
-
 /** What all four kinds of call have in common. */
-type Call = Pick<EventEmitter, 'on'> & { metadata: grpc.Metadata }
+type Call = Pick<EventEmitter, 'on'>
 
 function contextOf(call: Call, stopping: AbortSignal): CallContext {
   const cancelled = new AbortController()
   call.on('cancelled', () => cancelled.abort())
-  return {
-    signal: AbortSignal.any([cancelled.signal, stopping]),
-    requestId: String(call.metadata.get(REQUEST_ID_KEY)[0] ?? ''),
-  }
+  return { signal: AbortSignal.any([cancelled.signal, stopping]) }
 }
 
 /** Handlers made with one of these end when `stopping` fires: long streams would keep a server from shutting down. */

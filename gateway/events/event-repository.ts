@@ -162,11 +162,13 @@ export class EventRepository {
       body: this.options.sealing.seal(stored),
       at: new Date(at),
       createdAt: new Date(now),
+      traceId: event.traceId ?? null,
     }
   }
 
   private toEvent(row: EventRow): StoredEvent {
-    const { id, tenantId, sessionId, sessionName, sessionPhone, sequence, place, nodeId, epoch, position } = row
+    const { id, tenantId, sessionId, sessionName, sessionPhone, sequence, place, nodeId, epoch, position, traceId } =
+      row
     const type = row.type as EventType
     return {
       id,
@@ -175,6 +177,7 @@ export class EventRepository {
         ? { sessionId, session: { name: sessionName ?? '', ...(sessionPhone ? { phone: sessionPhone } : {}) } }
         : {}),
       ...(nodeId && epoch !== null && position !== null ? { source: { nodeId, epoch, position } } : {}),
+      ...(traceId ? { traceId } : {}),
       type,
       data: this.options.sealing.open({ id, type, data: row.body as StoredEvent['data'] }),
       at: row.at.getTime(),

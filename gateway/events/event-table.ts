@@ -16,6 +16,7 @@ export interface EventRow {
   body: unknown
   at: Date
   createdAt: Date
+  traceId: string | null
 }
 
 export const eventTable = new Table<EventRow>('events', (c) => ({
@@ -34,6 +35,7 @@ export const eventTable = new Table<EventRow>('events', (c) => ({
     body: c.json('body'),
     at: c.time('at'),
     createdAt: c.time('created_at'),
+    traceId: c.word('trace_id', 32, nullable),
   },
   uniques: {
     uq_events_origin: ['nodeId', 'epoch', 'position'],

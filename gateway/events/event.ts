@@ -27,6 +27,8 @@ interface Happened {
   /** Absent for what concerns the tenant as a whole. */
   sessionId?: SessionId
   source?: EventSource
+  /** Of the request that caused it. */
+  traceId?: string
   /** ms since the epoch. */
   at: number
 }

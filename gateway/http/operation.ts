@@ -2,6 +2,7 @@
 import type Router from '@koa/router'
 import type { DefaultContext, Middleware, ParameterizedContext } from 'koa'
 import type { z } from 'zod'
+import { traced } from '../../runtime/trace.js'
 import type { Scope } from '../tenants/api-key.js'
 import { allow } from './authenticate.js'
 import type { ApiMiddleware, ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
@@ -100,14 +101,15 @@ export function handle<const Op extends Operation>(
   op: Op,
   handler: (ctx: ParameterizedContext<StateOf<Op>>, given: Given<Op>) => unknown,
 ): void {
-  const { method, path, scope, query, params, body, checksItself } = op as Operation
+  const { method, path, scope, query, params, body, checksItself, callsNode } = op as Operation
   const route: Middleware<ApiState, DefaultContext> = async (ctx) => {
     const given = {
       params: params ? parse(params, ctx['params']) : {},
       query: query && !checksItself ? parse(query, ctx.query) : undefined,
       body: body && !body.readByHandler ? parseBody(body, await readJson(ctx)) : undefined,
     }
-    await handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
+    const answer = () => handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
+    await (callsNode ? traced(ctx.state.trace, answer) : answer())
   }
   const checks: ApiMiddleware[] = scope !== null && !checksItself ? [allow(scope)] : []
   const registered = router as unknown as Router<ApiState>

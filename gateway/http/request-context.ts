@@ -2,6 +2,7 @@ import helmet from 'helmet'
 import type { DefaultContext, Middleware } from 'koa'
 import { newId } from '../../runtime/ids.js'
 import type { Logger } from '../../runtime/log.js'
+import { newTrace, traceOf } from '../../runtime/trace.js'
 import type { OpenState } from './context.js'
 import type { EndedRequest } from './http-metrics.js'
 
@@ -15,7 +16,9 @@ export function requestContext(
     const given = ctx.get('X-Request-Id')
     const requestId = /^[\w.:-]{1,64}$/.test(given) ? given : newId('req')
     ctx.state.requestId = requestId
-    ctx.state.log = log.child({ requestId }, true)
+    const trace = { ...(traceOf(ctx.get('traceparent')) ?? newTrace()), requestId }
+    ctx.state.trace = trace
+    ctx.state.log = log.child({ requestId, trace: trace.id }, true)
     ctx.state.stopping = stopping()
     ctx.set('X-Request-Id', requestId)
     const begun = performance.now()

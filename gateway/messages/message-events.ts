@@ -75,6 +75,11 @@ export class MessageBatch {
     if (known) this.replace({ ...known, awaiting: true })
   }
 
+  /** Of the request that the message comes from of which something is told. */
+  traceOf({ data }: Told): string | undefined {
+    return 'messageId' in data && data.messageId ? this.byId.get(data.messageId)?.traceId : undefined
+  }
+
   apply(event: NodeEvent): Told | null {
     const { body } = event
     switch (body.kind) {
@@ -117,7 +122,7 @@ export class MessageBatch {
 
   private queued(event: NodeEvent, { message }: Body<'message_queued'>): Told | null {
     if (this.byId.has(message.id)) return null
-    const { id, waMessageId, to, content, replyTo, mentions, expiresInMs, origin, onUnknown } = message
+    const { id, waMessageId, to, content, replyTo, mentions, expiresInMs, origin, onUnknown, traceId } = message
     const quoted = this.find(event.sessionId, replyTo)
     const row: Message = {
       id,
@@ -132,6 +137,7 @@ export class MessageBatch {
       ...(quoted ? { replyTo: quoted.id } : {}),
       ...(replyTo ? { replyToWaId: replyTo } : {}),
       onUnknown,
+      ...(traceId ? { traceId } : {}),
       status: 'pending',
       waMessageId,
       awaiting: false,

@@ -53,7 +53,7 @@ const ListQuery = z.object({
 const Position = z.tuple([z.number().int().positive()])
 
 export function callerOf(ctx: ApiContext): Caller {
-  return { tenantId: ctx.state.tenantId, key: ctx.state.key }
+  return { tenantId: ctx.state.tenantId, key: ctx.state.key, traceId: ctx.state.trace.id }
 }
 
 export function messageRoutes(parts: MessageParts): ApiRouter {

@@ -71,6 +71,7 @@ export function messageToRow(message: Message, position: number): MessageRow {
     deletedAt: date(message.deletedAt),
     expiresAt: date(message.expiresAt),
     createdAt: new Date(message.createdAt),
+    traceId: message.traceId ?? null,
   }
 }
 
@@ -81,7 +82,8 @@ function known<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]
 }
 
 export function rowToMessage(row: MessageRow): Message {
-  const { fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch } = row
+  const { fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch, traceId } =
+    row
   return {
     id: row.id,
     tenantId: row.tenantId,
@@ -97,7 +99,20 @@ export function rowToMessage(row: MessageRow): Message {
     awaiting: row.awaiting !== null,
     offered: row.offered,
     createdAt: row.createdAt.getTime(),
-    ...known({ fromId, fromPhone, fromLid, fromName, toId, replyTo, replyToWaId, reference, reason, error, epoch }),
+    ...known({
+      fromId,
+      fromPhone,
+      fromLid,
+      fromName,
+      toId,
+      replyTo,
+      replyToWaId,
+      reference,
+      reason,
+      error,
+      epoch,
+      traceId,
+    }),
     ...known({
       handedOverAt: row.handedOverAt?.getTime() ?? null,
       sentAt: row.sentAt?.getTime() ?? null,

@@ -41,6 +41,7 @@ export interface MessageRow {
   deletedAt: Date | null
   expiresAt: Date | null
   createdAt: Date
+  traceId: string | null
 }
 
 export const messageTable = new Table<MessageRow>('messages', (c) => ({
@@ -83,6 +84,7 @@ export const messageTable = new Table<MessageRow>('messages', (c) => ({
     deletedAt: c.time('deleted_at', nullable),
     expiresAt: c.time('expires_at', nullable),
     createdAt: c.time('created_at'),
+    traceId: c.word('trace_id', 32, nullable),
   },
   uniques: { uq_messages_wa_id: ['sessionId', 'direction', 'waMessageId'] },
   indices: {

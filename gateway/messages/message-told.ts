@@ -9,8 +9,8 @@ export type Body<Kind extends EventBody['kind']> = Extract<EventBody, { kind: Ki
 
 /** The event of a status that the gateway itself came to know. */
 export function statusEvent(message: Message, at: number): NewEvent {
-  const { tenantId, sessionId } = message
-  return { id: newId('evt'), tenantId, sessionId, at, ...statusTold(message) }
+  const { tenantId, sessionId, traceId } = message
+  return { id: newId('evt'), tenantId, sessionId, at, ...(traceId ? { traceId } : {}), ...statusTold(message) }
 }
 
 /** A status of a message that is kept. */

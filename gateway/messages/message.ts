@@ -60,6 +60,8 @@ export interface Message {
   reason?: string
   error?: string
   waMessageId: string
+  /** Of the request that it was made by. */
+  traceId?: string
   /** Not yet taken on by the node. */
   awaiting: boolean
   /** The node may have it, even if it never said so. */

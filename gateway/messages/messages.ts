@@ -49,6 +49,7 @@ export interface MessagesOptions {
 export interface Caller {
   tenantId: TenantId
   key: ApiKey
+  traceId?: string
 }
 
 /** The key that a message is asked under. */
@@ -83,7 +84,7 @@ export class Messages {
    */
   async accept(caller: Caller, ref: string, request: MessageRequest): Promise<Message> {
     const session = await this.session(caller, ref)
-    const message = await this.draft(session, request)
+    const message = await this.draft(session, request, caller.traceId)
     await this.acceptor.add(message)
     this.stored(session)
     return message
@@ -97,20 +98,26 @@ export class Messages {
     const { keys } = this.options
     const session = await this.session(caller, ref)
     // Its file is fetched before it can be stored: by one request only.
-    if (under.claim || !needsFetching(request)) return this.storeOnce(session, request, under)
+    const { traceId } = caller
+    if (under.claim || !needsFetching(request)) return this.storeOnce(session, request, under, traceId)
     const claim = await keys.claim(under.key.asks(under.asked, session.id))
     if ('answered' in claim) return { earlier: claim.answered }
-    return keys.hold(claim, () => this.storeOnce(session, request, { ...under, claim }))
+    return keys.hold(claim, () => this.storeOnce(session, request, { ...under, claim }, traceId))
   }
 
-  private async storeOnce(session: Session, request: MessageRequest, under: Under): Promise<Acceptance> {
+  private async storeOnce(
+    session: Session,
+    request: MessageRequest,
+    under: Under,
+    traceId: string | undefined,
+  ): Promise<Acceptance> {
     const { key, asked, claim } = under
     const keyed = key.asks(asked, session.id)
     const told = (earlier: IdempotencyKey) => {
       checkSame(earlier, keyed)
       return { earlier }
     }
-    const message = await this.draft(session, request).catch(async (error: unknown) => {
+    const message = await this.draft(session, request, traceId).catch(async (error: unknown) => {
       // What was accepted then is answered now, whatever has become of the session since.
       const earlier = claim ? null : await this.options.keys.find(key.id)
       if (!earlier) throw error
@@ -124,13 +131,14 @@ export class Messages {
     return { message, answer }
   }
 
-  private async draft(session: Session, request: MessageRequest): Promise<Message> {
+  private async draft(session: Session, request: MessageRequest, traceId: string | undefined): Promise<Message> {
     if (!takesMessages(session.status)) {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
     }
     const { keepMedia, clock, time } = this.options
     const findMessage = (owner: TenantId, id: MessageId) => this.options.repository.find(owner, id)
     const message = await draftMessage(session, request, { clock, time, findMessage, keepMedia })
+    if (traceId) message.traceId = traceId
     // With the node in reach it may have the message a moment after the commit.
     message.offered = this.options.handOver.isLive(session.nodeId)
     return message

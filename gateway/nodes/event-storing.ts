@@ -119,7 +119,9 @@ export class EventStoring {
         continue
       }
       const said = batch.apply(event)
-      if (said) told.push({ ...same, ...said })
+      if (!said) continue
+      const traceId = batch.traceOf(said)
+      told.push({ ...same, ...(traceId ? { traceId } : {}), ...said })
     }
 
     await messages.add(tx, batch.added())

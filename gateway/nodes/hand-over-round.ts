@@ -163,7 +163,7 @@ function isForGood(code: string): boolean {
 }
 
 function toOutgoing(message: Message, now: number): OutgoingMessage {
-  const { id, waMessageId, chatId, content, replyToWaId, mentions, origin, onUnknown, expiresAt } = message
+  const { id, waMessageId, chatId, content, replyToWaId, mentions, origin, onUnknown, expiresAt, traceId } = message
   return {
     id,
     waMessageId,
@@ -176,6 +176,7 @@ function toOutgoing(message: Message, now: number): OutgoingMessage {
     origin,
     onUnknown,
     ...(message.status === 'unknown' ? { lookFirst: true } : {}),
+    ...(traceId ? { traceId } : {}),
   }
 }
 

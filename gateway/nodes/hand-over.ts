@@ -4,6 +4,7 @@ import type { Reason } from '../../proto/reasons.js'
 import { toAppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
+import { untraced } from '../../runtime/trace.js'
 import type { Message } from '../messages/message.js'
 import type { Session } from '../sessions/session.js'
 import { HandOverRound, type HandOverRoundOptions, MOST_MESSAGES, wasLinked } from './hand-over-round.js'
@@ -56,7 +57,7 @@ export class HandOver implements Service {
     const lane = this.lanes.get(nodeId) ?? { due: new Set(), running: undefined }
     this.lanes.set(nodeId, lane)
     lane.due.add(id)
-    lane.running ??= this.drain(nodeId, lane)
+    lane.running ??= untraced(() => this.drain(nodeId, lane))
   }
 
   /** One round: what other gateways accepted, what waited for its node, and what waited too long. */

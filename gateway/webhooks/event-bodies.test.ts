@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { EventId } from '../../proto/contract.js'
 import type { StoredEvent } from '../events/event.js'
 import type { MediaId } from '../messages/message.js'
-import { EventBodies } from './event-bodies.js'
+import { EventBodies, type Posted } from './event-bodies.js'
 
 const MADE = Date.parse('2026-11-22T12:00:00Z')
 const file: MediaId = 'med_a'
@@ -32,18 +32,20 @@ describe('what is posted for an event', () => {
     })
   })
 
+  const posted = async (id: string) => String(((await bodies.one(owed(id))) as Posted).bytes)
+
   it('waits for the file of its message, a minute at most', async () => {
     expect(await bodies.one(owed('evt_picture'))).toBe('waiting')
     pending.clear()
-    expect(String(await bodies.one(owed('evt_picture')))).toBe('{"id":"evt_picture","pending":false}')
+    expect(await posted('evt_picture')).toBe('{"id":"evt_picture","pending":false}')
     pending.add(file)
     now += 60_000
-    expect(String(await bodies.one(owed('evt_text')))).toContain('evt_text')
+    expect(await posted('evt_text')).toContain('evt_text')
   })
 
   it('is posted without the file when that does not come', async () => {
     now += 60_000
-    expect(String(await bodies.one(owed('evt_picture')))).toBe('{"id":"evt_picture","pending":true}')
+    expect(await posted('evt_picture')).toBe('{"id":"evt_picture","pending":true}')
   })
 
   it('is put together once for all who get it, and is gone with its event', async () => {

@@ -5,8 +5,14 @@ import type { StoredEvent } from '../events/event.js'
 import { type MediaId, storedMediaOf } from '../messages/message.js'
 import type { Delivery } from './delivery.js'
 
+/** What is posted, and the trace of the request that caused it. */
+export interface Posted {
+  bytes: Buffer
+  traceId?: string | undefined
+}
+
 /** `gone`: the event is not kept any more. `waiting`: for its file, which is still being copied. */
-export type Body = Buffer | 'gone' | 'waiting'
+export type Body = Posted | 'gone' | 'waiting'
 
 export interface EventBodiesOptions {
   byIds: (ids: readonly EventId[]) => Promise<StoredEvent[]>
@@ -26,7 +32,7 @@ const MOST_BYTES = 32 * 2 ** 20
 type Wanted = Pick<Delivery, 'eventId' | 'createdAt'>
 
 export class EventBodies {
-  private readonly kept = new Map<EventId, { body: Buffer; until: number }>()
+  private readonly kept = new Map<EventId, { body: Posted; until: number }>()
   private bytes = 0
 
   constructor(private readonly options: EventBodiesOptions) {}
@@ -51,8 +57,8 @@ export class EventBodies {
     const ready = events.filter(({ id }) => !waiting.has(id))
     const shown = await present(ready)
     const bodies = new Map<EventId, Body>([...waiting].map((id) => [id, 'waiting']))
-    ready.forEach(({ id }, index) => {
-      const body = Buffer.from(JSON.stringify(shown[index]))
+    ready.forEach(({ id, traceId }, index) => {
+      const body = { bytes: Buffer.from(JSON.stringify(shown[index])), traceId }
       bodies.set(id, body)
       this.keep(id, body)
     })
@@ -71,10 +77,10 @@ export class EventBodies {
     return new Set([...files].filter(([, file]) => pending.has(file)).map(([id]) => id))
   }
 
-  private keep(id: EventId, body: Buffer): void {
+  private keep(id: EventId, body: Posted): void {
     this.drop(id)
     this.kept.set(id, { body, until: performance.now() + KEEP_MS })
-    this.bytes += body.length
+    this.bytes += body.bytes.length
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= MOST_KEPT && this.bytes <= MOST_BYTES) break
       this.drop(oldest)
@@ -82,7 +88,7 @@ export class EventBodies {
   }
 
   private drop(id: EventId): void {
-    this.bytes -= this.kept.get(id)?.body.length ?? 0
+    this.bytes -= this.kept.get(id)?.body.bytes.length ?? 0
     this.kept.delete(id)
   }
 }

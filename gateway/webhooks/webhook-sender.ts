@@ -2,8 +2,10 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { traceParent } from '../../runtime/trace.js'
 import type { GuardedClient } from '../http/guarded-client.js'
 import type { Outcome } from './delivery.js'
+import type { Posted } from './event-bodies.js'
 import { parseRetryAfter } from './schedule.js'
 import { signatureHeaders } from './signature.js'
 import { signingSecrets, type Webhook } from './webhook.js'
@@ -25,7 +27,12 @@ export class WebhookSender {
   constructor(private readonly options: WebhookSenderOptions) {}
 
   /** Undefined when the signal ended it: nothing is known of it then. */
-  async post(target: Target, id: string, body: Buffer, signal: AbortSignal): Promise<Outcome | undefined> {
+  async post(
+    target: Target,
+    id: string,
+    { bytes: body, traceId }: Posted,
+    signal: AbortSignal,
+  ): Promise<Outcome | undefined> {
     const { client, clock, userAgent } = this.options
     const at = clock()
     const begun = performance.now()
@@ -42,6 +49,7 @@ export class WebhookSender {
           ...target.headers,
           'content-type': 'application/json',
           'user-agent': userAgent,
+          ...(traceId ? { traceparent: traceParent({ id: traceId }) } : {}),
           ...signatureHeaders(target.signature, signingSecrets(target, at), { id, at, body }),
         },
         body,

@@ -149,7 +149,8 @@ export class Webhooks {
       },
       apiVersion: 'v1',
     }
-    const outcome = await sender.post(webhook, event, Buffer.from(JSON.stringify(body)), this.stopping.signal)
+    const posted = { bytes: Buffer.from(JSON.stringify(body)), traceId: caller.traceId }
+    const outcome = await sender.post(webhook, event, posted, this.stopping.signal)
     if (!outcome) throw new AppError('unavailable', 'The gateway is stopping. Ask again.', { retryAfterMs: 2_000 })
     return { event, outcome }
   }
