@@ -12,6 +12,7 @@ const libraries = {
   telegraf: only('telegraf', 'telegraf belongs to bot/.'),
   grpc: only('@grpc/grpc-js', 'gRPC stays in proto/: use node-client.ts and rpc-server.ts.'),
   prom: only('prom-client', 'prom-client stays in runtime/metrics.ts: features count in what Metrics gives them.'),
+  s3: only('@aws-sdk/client-s3', 'The bucket is behind MediaStore: only gateway/media/s3-media-store.ts.'),
   sqlite: only('better-sqlite3', 'SQLite files are opened in gateway/db/, session-node/journal/ and bot/bot-state.ts.'),
 }
 const folders = {
@@ -79,6 +80,10 @@ export default tseslint.config(
   {
     files: ['gateway/**/*-routes.ts', 'gateway/http/**/*.ts'],
     rules: restrict(all('koa', 'koaBody', 'router'), ['node', 'bot', 'test', 'simulator', 'generated']),
+  },
+  {
+    files: ['gateway/media/s3-media-store.ts'],
+    rules: restrict(all('s3'), ['node', 'bot', 'test', 'simulator', 'generated']),
   },
   { files: ['session-node/**/*.ts'], rules: restrict(everything, ['gateway', 'bot', 'test', 'simulator']) },
   { files: ['session-node/journal/**/*.ts'], rules: restrict(all('sqlite'), ['gateway', 'bot', 'test', 'simulator']) },

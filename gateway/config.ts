@@ -6,6 +6,8 @@ import type { LogLevel } from '../runtime/log.js'
 import { metricsPort, type MetricsTarget, metricsTarget } from '../runtime/metrics-server.js'
 import { flag, list, loadEnvFile, port, readSettings, SettingsError, shownSettings } from '../runtime/settings.js'
 import { type DatabaseTarget, parseDatabaseUrl } from './db/database-url.js'
+import type { S3Settings } from './media/s3-media-store.js'
+import { s3Of, s3Settings } from './media/s3-settings.js'
 import type { RetentionConfig } from './retention/retention.js'
 import { parseSchedule, type Schedule } from './webhooks/schedule.js'
 
@@ -31,6 +33,8 @@ export interface GatewayConfig {
   deliverySchedule?: Schedule | undefined
   /** How long deliveries are kept once they are over; 7 and 30 days unless set. */
   deliveryRetention?: { succeededMs: number; exhaustedMs: number } | undefined
+  /** Where files are kept; in `dataDir` unless set. */
+  s3?: S3Settings | undefined
   /** How long a URL of a file in an event is good. */
   mediaUrlMs: number
   logLevel: LogLevel
@@ -76,6 +80,7 @@ const settings = {
     .refine((ranges) => ranges.every((range) => ipaddr.isValidCIDR(range)), 'must be ranges such as 10.0.0.0/8')
     .default([]),
   MEDIA_URL_HOURS: z.coerce.number().int().min(1).max(720).default(24),
+  ...s3Settings,
   DELIVERY_SCHEDULE: schedule.optional(),
   RETENTION_EVENTS_DAYS: days.default(30),
   RETENTION_MESSAGES_DAYS: days.default(365),
@@ -87,7 +92,7 @@ const settings = {
 
 /** Of the gateway, and of everything in one process. */
 const METRICS_PORT = 9464
-const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN']
+const secrets = ['SECRET_KEY', 'ADMIN_API_KEY', 'CLUSTER_TOKEN', 'S3_SECRET_ACCESS_KEY']
 
 /** Throws SettingsError; its message names every variable that cannot be used. */
 export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): GatewayConfig {
@@ -108,6 +113,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     parseDatabaseUrl(ownFile ? `sqlite:${join(dataDir, 'switchboard.sqlite')}` : url),
   )
   const security = attempt('GRPC_TLS_CA', () => securityOf(given))
+  const s3 = attempt('S3_BUCKET', () => s3Of(given))
   if (database?.kind === 'mysql' && given.SECRET_KEY === undefined) {
     problems.push(
       '  SECRET_KEY: is required with MySQL, and the same on every gateway (openssl rand -hex 32 makes one)',
@@ -139,6 +145,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
       succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,
       exhaustedMs: given.RETENTION_DELIVERIES_EXHAUSTED_DAYS * DAY_MS,
     },
+    s3,
     mediaUrlMs: given.MEDIA_URL_HOURS * 3_600_000,
     logLevel: given.LOG_LEVEL,
     shown: { ...shownSettings(given, secrets), DATABASE_URL: shownUrl(url) },

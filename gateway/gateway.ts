@@ -115,6 +115,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
       schedule: config.deliverySchedule ?? DEFAULT_SCHEDULE,
       retention: config.deliveryRetention ?? DEFAULT_RETENTION,
     },
+    s3: config.s3,
     mediaUrlMs: config.mediaUrlMs,
     publicUrl: () => publicUrl(),
   })

@@ -20,13 +20,14 @@ import type { KeyedRequests } from './idempotency/keyed-requests.js'
 import type { LimitKind } from './limits/limit-metrics.js'
 import { QuotaRepository } from './limits/quota-repository.js'
 import { Quotas } from './limits/quotas.js'
-import { Media } from './media/media.js'
-import { MediaCopier } from './media/media-copier.js'
-import { MediaFiles } from './media/media-files.js'
-import { MediaRepository } from './media/media-repository.js'
+import { createMedia } from './media/create-media.js'
+import type { MediaQuota } from './media/media-quota.js'
 import { MediaLinks } from './media/media-links.js'
+import type { S3Settings } from './media/s3-media-store.js'
 import { isSignedMedia, mediaRoutes, signedMediaRoutes } from './media/media-routes.js'
+import { MessageFilesRepository } from './messages/message-files-repository.js'
 import { decisionRoutes } from './messages/decision-routes.js'
+import type { MediaId } from './messages/message.js'
 import { MessageDecisions } from './messages/message-decisions.js'
 import { MessageMetrics } from './messages/message-metrics.js'
 import { MessageNews } from './messages/message-news.js'
@@ -76,6 +77,8 @@ export interface MessagingOptions {
   onRefused: (kind: LimitKind) => void
   dataDir: string
   /** How long what is over is kept. */
+  /** Where files are kept; in `dataDir` unless given. */
+  s3: S3Settings | undefined
   retention: Partial<RetentionConfig> | undefined
   webhooks: WebhookSettings
   /** How long a URL of a file in an event is good. */
@@ -96,6 +99,10 @@ export interface Messaging extends Service {
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   quotas: Quotas
   routes: ApiRouter[]
+  mediaQuota: MediaQuota
+  /** Nothing is delivered any more for a tenant. */
+  endWebhooks: (tenantId: TenantId) => Promise<void>
+  removeFiles: (ids: readonly string[]) => Promise<void>
   retention: Pick<Retention, 'trimOnce'>
   /** Below `/api/v1`, without a key. */
   open: OpenRouter[]
@@ -112,12 +119,21 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const messageRepository = new MessageRepository(db)
   const sealing = new SealedData(() => options.secrets.key('events'), log)
   const eventRepository = new EventRepository(db, { sealing, onAdded: (tx, stored) => webhooks.plan(tx, stored) })
-  const mediaRepository = new MediaRepository(db)
   const cursors = new NodeCursorRepository(db)
-  const files = new MediaFiles(join(options.dataDir, 'media'))
   const guarded = createGuardedClient({ allowCidrs: options.webhooks.allowCidrs })
   const nodeClient: NodeDirectory['get'] = (id) => directory.get(id)
-  const media = new Media({ repository: mediaRepository, files, guarded, nodeClient, clock })
+  const messageFiles = new MessageFilesRepository(db)
+  const files = createMedia({
+    ...{ db, guarded, nodeClient, clock, log },
+    dataDir: options.dataDir,
+    s3: options.s3,
+    limits: options.limits,
+    liveNodes: () => links.liveNodes(),
+    isToBeSent: (tenantId, id) => messageFiles.isToBeSent(tenantId, id),
+    addEvents: (...args) => eventRepository.add(...args),
+    onTold: () => streams.wake(),
+  })
+  const { media, copier, incoming } = files
   const numbers = new MessageMetrics({ metrics, open: new OpenMessagesRepository(db), clock })
   const news = new MessageNews((moved) => numbers.moved(moved))
 
@@ -125,7 +141,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     ...{ db, cursors, clock, log },
     events: eventRepository,
     messages: messageRepository,
-    media: mediaRepository,
+    media: files.repository,
     sessions: options.sessionEvents,
   })
   const links = new NodeLinks({
@@ -140,9 +156,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
     },
   })
   addNodeMetrics({ metrics, directory, presence: links, clock: time })
-  const copier = new MediaCopier({ media, repository: mediaRepository, liveNodes: () => links.liveNodes(), log })
   const handOver = new HandOver({
-    ...{ db, media, clock, time, log },
+    ...{ db, clock, time, log },
+    media: files.nodes,
     messages: messageRepository,
     unsent: new UnsentMessages({ db, news, clock, messages: messageRepository, events: eventRepository }),
     sessions: {
@@ -183,7 +199,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const views = new MessageViews({
     findSession: sessions.find,
     isNodePresent: (id) => directory.find(id)?.reachable ?? false,
-    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+    pendingMedia: (ids) => files.repository.pendingAmong(ids),
     mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
   })
   const mediaLinks = new MediaLinks({
@@ -193,7 +209,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     clock,
   })
   const presenter = new EventPresenter({
-    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+    pendingMedia: (ids) => files.repository.pendingAmong(ids),
     mediaUrl: (id) => mediaLinks.url(id),
   })
   const oldEvents = new OldEvents(db)
@@ -208,7 +224,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     secrets: options.secrets,
     settings: options.webhooks,
     events: () => eventRepository,
-    pendingMedia: (ids) => mediaRepository.pendingAmong(ids),
+    pendingMedia: (ids) => files.repository.pendingAmong(ids),
   })
 
   const retention = new Retention({
@@ -217,15 +233,15 @@ export function createMessaging(options: MessagingOptions): Messaging {
     trimmings: {
       events: oldEvents,
       messages: new OldMessages(db),
-      media: new OldMedia(db, files),
-      files: new StrayFiles(db, files),
+      media: new OldMedia({ db, media, toBeSent: () => messageFiles.toBeSent() }),
+      files: new StrayFiles(db, files.store),
     },
     turn: new RetentionTurn(db, clock),
   })
 
   const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
   const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }
-  const parts = inOrder(files, client, webhooks, links, copier, handOver, waiting, retention, streams)
+  const parts = inOrder(files.files, client, webhooks, links, copier, handOver, waiting, retention, streams)
   return {
     start: parts.start,
     stop: parts.stop,
@@ -233,6 +249,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     quotas,
     retention,
     onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {
+    mediaQuota: files.quota,
       const at = createdAt.getTime()
       const created = { id: newId('evt'), tenantId, sessionId, at, ...sessionTold({ status: 'created' }) }
       await eventRepository.add(tx, [created], at)
@@ -240,11 +257,13 @@ export function createMessaging(options: MessagingOptions): Messaging {
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
     open: [signedMediaRoutes({ media, links: mediaLinks })],
     keyless: (ctx) => isSignedMedia(ctx) || streams.keyless(ctx),
+    endWebhooks: (tenantId) => webhooks.webhooks.deleteAll(tenantId),
+    removeFiles: (ids) => files.store.remove(ids as MediaId[]),
     routes: [
       // Before the others: `list` stands where a message's id could.
-      shortMessageRoutes({ messages, views, keyed, media, files }),
+      shortMessageRoutes({ messages, views, keyed, media, incoming }),
       messageRoutes({ messages, views, keyed }),
-      mediaRoutes({ media, files, keyed, keys }),
+      mediaRoutes({ media, incoming, keyed, keys }),
       decisionRoutes({ messages, decisions, views, keyed }),
       ...streams.routes,
       webhooks.routes,

@@ -3,6 +3,7 @@ import { eventTable } from './events/event-table.js'
 import { sessionSequenceTable } from './events/session-sequence-table.js'
 import { idempotencyKeyTable } from './idempotency/idempotency-key-table.js'
 import { messageQuotaTable } from './limits/quota-table.js'
+import { mediaTotalsTable } from './media/media-totals-table.js'
 import { mediaTable } from './media/media-table.js'
 import { messageHistoryTable, messageTable } from './messages/message-table.js'
 import { lostNodeTable } from './nodes/lost-node-table.js'
@@ -25,6 +26,7 @@ export const tables = [
   nodeCursorTable,
   lostNodeTable,
   mediaTable,
+  mediaTotalsTable,
   counterTable,
   idempotencyKeyTable,
   webhookTable,

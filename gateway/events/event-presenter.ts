@@ -5,8 +5,8 @@ import { API_VERSION, type Envelope, type EventData } from './catalogue/catalogu
 import type { StoredEvent } from './event.js'
 
 export interface EventPresenterOptions {
-  /** Which of these files are on their node only. */
-  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlySet<MediaId>>
+  /** Which of these files are on their node only, and why they stay there, if they do. */
+  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlyMap<MediaId, string | null>>
   /** Where a file can be fetched without a key, for a while from now. */
   mediaUrl: (id: string) => string
 }
@@ -23,11 +23,11 @@ export class EventPresenter {
     const files = events.flatMap(({ data }) => {
       return (data.message && storedMediaOf(data.message.content)?.id) ?? []
     })
-    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Set<MediaId>()
+    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Map<MediaId, string | null>()
     return events.map((event) => this.present(event, pending))
   }
 
-  private present(event: StoredEvent, pending: ReadonlySet<MediaId>): Envelope {
+  private present(event: StoredEvent, pending: ReadonlyMap<MediaId, string | null>): Envelope {
     const { id, type, at, sessionId, session, sequence, data } = event
     const { message, ...rest } = data
     const shown = message ? { ...rest, message: this.message(message, session?.name ?? '', pending) } : rest
@@ -47,13 +47,13 @@ export class EventPresenter {
     } as Envelope
   }
 
-  private message(message: Message, sessionName: string, pending: ReadonlySet<MediaId>) {
+  private message(message: Message, sessionName: string, pending: ReadonlyMap<MediaId, string | null>) {
     const file = storedMediaOf(message.content)?.id
     return presentMessage(message, {
       sessionName,
       // As it was then: where the node is now says nothing about it.
       nodePresent: true,
-      mediaPending: file !== undefined && pending.has(file),
+      mediaPending: file === undefined ? undefined : pending.get(file),
       mediaUrl: this.options.mediaUrl,
     })
   }

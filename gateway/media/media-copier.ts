@@ -6,17 +6,23 @@ import type { Logger } from '../../runtime/log.js'
 import { toAppError } from '../../runtime/app-error.js'
 import type { NodeClient } from '../../proto/node-client.js'
 import type { MediaId } from '../messages/message.js'
-import type { Media } from './media.js'
+import { isOverQuota, type MediaQuota } from './media-quota.js'
 import type { MediaRepository } from './media-repository.js'
 import type { MediaRow } from './media-table.js'
+import type { NodeMedia } from './node-media.js'
 
 const ROUND_MS = 5_000
 const AT_ONCE = 4
 const MOST_PER_ROUND = 40
 const RETRY_MS = 15_000
+/** Room may also come by a higher limit. */
+const ROOM_MS = 60_000
+/** Why a file stays on its node. */
+const NO_ROOM = 'media_quota_exceeded'
 
 export interface MediaCopierOptions {
-  media: Media
+  media: Pick<NodeMedia, 'fetched'>
+  quota: Pick<MediaQuota, 'state'>
   repository: MediaRepository
   /** Nodes that this gateway follows. */
   liveNodes: () => { nodeId: NodeId; client: NodeClient }[]
@@ -28,6 +34,7 @@ export class MediaCopier implements Service {
   private stopping = new AbortController()
   private waking = new AbortController()
   private loop: Promise<void> = Promise.resolve()
+  private roomAt = 0
 
   constructor(private readonly options: MediaCopierOptions) {}
 
@@ -47,9 +54,26 @@ export class MediaCopier implements Service {
     this.waking.abort()
   }
 
+  /** Files were removed: what waited for room may have some. */
+  wakeFreed(): void {
+    this.roomAt = 0
+    this.wake()
+  }
+
   /** One round over all nodes that this gateway follows. */
   async copyDue(): Promise<void> {
+    if (performance.now() >= this.roomAt) await this.findRoom()
     for (const node of this.options.liveNodes()) await this.copyFrom(node)
+  }
+
+  private async findRoom(): Promise<void> {
+    const { repository, quota } = this.options
+    this.roomAt = performance.now() + ROOM_MS
+    for (const { tenantId, smallest } of await repository.waiting(NO_ROOM)) {
+      const { bytes, limit } = await quota.state(tenantId)
+      const room = limit === null ? Number.MAX_SAFE_INTEGER : limit - bytes
+      if (room >= smallest) await repository.wakeWaiting(tenantId, NO_ROOM, room)
+    }
   }
 
   private async copyFrom({ nodeId, client }: { nodeId: NodeId; client: NodeClient }): Promise<void> {
@@ -76,6 +100,11 @@ export class MediaCopier implements Service {
     } catch (err) {
       // A file that is gone has been marked so; the others are tried again.
       if (toAppError(err).code === 'gone') return null
+      if (isOverQuota(err)) {
+        await this.options.repository.markWaiting(row.id, NO_ROOM)
+        this.options.log.info({ media: row.id, tenant: row.tenantId, size: row.size }, 'media.no_room')
+        return null
+      }
       this.restUntil.set(row.id, performance.now() + RETRY_MS)
       this.options.log.warn({ err, media: row.id, node: row.nodeId }, 'media.not_copied')
       return null

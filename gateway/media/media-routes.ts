@@ -1,41 +1,43 @@
-/** Files: uploaded before they are sent, and fetched, whole or in part. */
+/** Files: uploaded before they are sent, fetched whole or in part, deleted. */
 import Router from '@koa/router'
 import { z } from 'zod'
-import { mediaLimits, mediaTypes } from '../../proto/contract.js'
-import { allow } from '../http/authenticate.js'
+import { mediaLimits, type mediaTypes, type SessionId } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
+import { isId } from '../../runtime/ids.js'
+import { mayUse } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState, OpenContext, OpenRouter, OpenState } from '../http/context.js'
 import { type Form, readMultipart } from '../http/multipart.js'
-import { parse } from '../http/parse.js'
+import { handle, routeOf } from '../http/operation.js'
+import { decodeCursor, page } from '../http/pagination.js'
 import { checkSame, type IdempotencyKey } from '../idempotency/idempotency-key.js'
 import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
-import { mayUse } from '../http/authenticate.js'
-import { AppError } from '../../runtime/app-error.js'
+import { giveFile } from './give-file.js'
 import type { IncomingFile } from './incoming-file.js'
+import type { IncomingFiles } from './incoming-files.js'
 import type { Media } from './media.js'
 import { tooLarge, unreadable } from './media-kind.js'
 import type { MediaLinks } from './media-links.js'
-import type { MediaFiles } from './media-files.js'
+import { deleteMedia, getMedia, listMedia, type ShownMedia, uploadMedia } from './media-operations.js'
 import type { MediaRow } from './media-table.js'
 
 const largest = Math.max(...Object.values(mediaLimits))
-const UploadQuery = z.object({ type: z.enum(mediaTypes).optional() })
+const AfterId = z.tuple([z.string().refine((text) => isId('med', text))])
 
 export interface MediaRoutesOptions {
   media: Media
-  files: MediaFiles
+  incoming: IncomingFiles
   keyed: KeyedRequests
   keys: IdempotencyKeys
 }
 
-export function mediaRoutes({ media, files, keyed, keys }: MediaRoutesOptions): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+export function mediaRoutes({ media, incoming, keyed, keys }: MediaRoutesOptions): ApiRouter {
+  const router = new Router<ApiState>()
 
-  router.post('/media', allow('messages:send'), async (ctx) => {
-    const key = keyed.keyOf(ctx, '/media')
-    const { type } = parse(UploadQuery, ctx.query)
+  handle(router, uploadMedia, async (ctx, { query: { type } }) => {
+    const key = keyed.keyOf(ctx, routeOf(uploadMedia))
     const read = async () => {
-      const { file } = await readUpload(ctx, files, type)
+      const { file } = await readUpload(ctx, { incoming, media, kind: type })
       if (!file) throw unreadable('There is no file in the field `file`.')
       const { filename, target } = file
       const { written } = target
@@ -57,18 +59,33 @@ export function mediaRoutes({ media, files, keyed, keys }: MediaRoutesOptions): 
     // The file has to come again, too: only then it is known whether the same is asked.
     const replay = async (earlier: IdempotencyKey) => {
       const { written, request } = await read()
-      await files.discard(written)
+      await incoming.discard(written)
       if (request) checkSame(earlier, request)
     }
     await keyed.once(ctx, key?.asksLater(), work, { replay, keepsRefusals: false })
   })
 
-  router.get('/media/:id', allow('messages:read'), async (ctx) => {
-    const row = await media.get(ctx.state.tenantId, ctx.params['id'] ?? '')
-    if (row.sessionId && !mayUse(ctx.state.key, row.sessionId)) {
-      throw new AppError('not_found', 'There is no such file.', { reason: 'media_not_found' })
-    }
-    download(ctx, media, row)
+  handle(router, listMedia, async (ctx, { query: { limit, cursor, direction } }) => {
+    const before = cursor === undefined ? undefined : decodeCursor(AfterId, cursor)[0]
+    const { sessions } = ctx.state.key
+    const sessionIds = sessions.includes('*') ? undefined : (sessions as SessionId[])
+    const rows = await media.list(ctx.state.tenantId, { direction, sessionIds }, { limit: limit + 1, before })
+    ctx.body = page(rows, limit, presentMedia, ({ id }) => [id])
+  })
+
+  const rowOf = async (ctx: ApiContext, id: string) => {
+    const row = await media.get(ctx.state.tenantId, id)
+    if (!row.sessionId || mayUse(ctx.state.key, row.sessionId)) return row
+    throw new AppError('not_found', 'There is no such file.', { reason: 'media_not_found' })
+  }
+
+  handle(router, getMedia, async (ctx, { params: { id } }) => {
+    await giveFile(ctx, media, await rowOf(ctx, id))
+  })
+
+  handle(router, deleteMedia, async (ctx, { params: { id } }) => {
+    await media.delete(await rowOf(ctx, id))
+    ctx.status = 204
   })
 
   return router
@@ -76,12 +93,12 @@ export function mediaRoutes({ media, files, keyed, keys }: MediaRoutesOptions): 
 
 /** Files by a URL that has its own signature: it needs no key, and opens one file for a while. */
 export function signedMediaRoutes({ media, links }: { media: Media; links: MediaLinks }): OpenRouter {
-  const router = new Router<OpenState>({ prefix: '/api/v1' })
-  router.get('/media/:id', async (ctx, next) => {
+  const router = new Router<OpenState>()
+  router.get('/api/v1/media/:id', async (ctx, next) => {
     if (!isSignedMedia(ctx)) return next()
     const id = ctx.params['id'] ?? ''
     links.check(id, ctx.query)
-    download(ctx, media, await media.getSigned(id))
+    await giveFile(ctx, media, await media.getSigned(id))
   })
   return router
 }
@@ -91,57 +108,33 @@ export function isSignedMedia({ method, path, query }: Pick<OpenContext, 'method
   return ['GET', 'HEAD'].includes(method) && path.startsWith('/api/v1/media/') && query['signature'] !== undefined
 }
 
+export interface UploadParts {
+  incoming: IncomingFiles
+  media: Media
+  /** As what it will be sent; from the file unless given. */
+  kind?: (typeof mediaTypes)[number] | undefined
+}
+
 /** A form with the file on its way to the disk; refused files are not kept. */
-export function readUpload(
-  ctx: ApiContext,
-  files: MediaFiles,
-  kind?: (typeof mediaTypes)[number],
-): Promise<Form<IncomingFile>> {
+export async function readUpload(ctx: ApiContext, { incoming, media, kind }: UploadParts): Promise<Form<IncomingFile>> {
+  await media.checkRoom(ctx.state.tenantId, 1)
   return readMultipart(ctx, {
     maxBytes: largest,
     tooLarge: () => tooLarge(largest),
-    open: ({ filename, mimetype }) => files.receive({ kind, filename, declared: mimetype }),
+    open: ({ filename, mimetype }) => incoming.receive({ kind, filename, declared: mimetype }),
   })
 }
 
-function presentMedia({ id, mimetype, size, sha256, filename }: MediaRow) {
-  return { id, mimetype, size, sha256, ...(filename ? { filename } : {}) }
-}
-
-/** As a download, never shown: what people send each other must not run as a page of ours. */
-function download(ctx: OpenContext, media: Media, row: MediaRow): void {
-  ctx.attachment(row.filename ? safeName(row.filename) : `${row.id}`, { type: 'attachment' })
-  ctx.type = row.mimetype
-  ctx.set('X-Content-Type-Options', 'nosniff')
-  ctx.set('Accept-Ranges', 'bytes')
-  ctx.set('ETag', `"${row.sha256}"`)
-  const range = rangeOf(ctx.get('Range'), row.size)
-  if (range === 'unsatisfiable') {
-    ctx.status = 416
-    ctx.set('Content-Range', `bytes */${row.size}`)
-    ctx.body = ''
-    return
-  }
-  if (range) {
-    ctx.status = 206
-    ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${row.size}`)
-  }
-  ctx.length = range ? range.end - range.start + 1 : row.size
-  if (ctx.method === 'HEAD') return
-  ctx.body = media.read(row, range)
-  // Koa takes the length off when the body becomes a stream.
-  ctx.length = range ? range.end - range.start + 1 : row.size
-}
-
-/** One range of bytes; undefined for none, and for lists of them, which may be answered with the whole. */
-function rangeOf(header: string, size: number): { start: number; end: number } | 'unsatisfiable' | undefined {
-  const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(header.trim()) ?? []
-  if (from === undefined || to === undefined || (from === '' && to === '')) return undefined
-  const start = from === '' ? Math.max(0, size - Number(to)) : Number(from)
-  const end = from === '' || to === '' ? size - 1 : Math.min(Number(to), size - 1)
-  return start > end || start >= size ? 'unsatisfiable' : { start, end }
-}
-
-function safeName(name: string): string {
-  return name.replace(/[/\\\p{Cc}]/gu, '_').slice(0, 255)
+function presentMedia({ id, mimetype, size, sha256, filename, direction, status, reason, createdAt }: MediaRow) {
+  return {
+    id: id as ShownMedia['id'],
+    mimetype,
+    size,
+    sha256,
+    ...(filename ? { filename } : {}),
+    direction,
+    ...(status === 'pending' ? { pending: true as const } : {}),
+    ...(status === 'pending' && reason ? { pendingReason: reason } : {}),
+    createdAt: createdAt.toISOString(),
+  } satisfies ShownMedia
 }

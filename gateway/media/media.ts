@@ -1,30 +1,41 @@
-/** Files as the API sees them: kept before a message is accepted, given to nodes, fetched from them, handed out. */
-import { basename } from 'node:path'
+/** Files as the API sees them: kept before a message is accepted, handed out, deleted. */
 import type { Readable } from 'node:stream'
-import type { MediaType, NodeId, SessionId, TenantId } from '../../proto/contract.js'
-import type { NodeClient } from '../../proto/node-client.js'
+import type { MediaType, SessionId, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { isId, newId } from '../../runtime/ids.js'
-import type { Tx } from '../db/database.js'
-import { type GuardedClient, toUrlError } from '../http/guarded-client.js'
+import type { Database, Tx } from '../db/database.js'
+import { mayHaveActed } from '../idempotency/idempotency-key.js'
 import type { MediaId, StoredMedia } from '../messages/message.js'
 import type { MediaSource } from '../messages/message-request.js'
+import type { ByteRange } from './byte-range.js'
 import type { WrittenFile } from './incoming-file.js'
-import { checkFits, kindOf, unreadable } from './media-kind.js'
-import type { MediaFiles } from './media-files.js'
-import type { MediaRepository } from './media-repository.js'
+import type { IncomingFiles } from './incoming-files.js'
+import { checkFits, kindOf } from './media-kind.js'
+import { isOverQuota, type MediaQuota } from './media-quota.js'
+import type { MediaFilter, MediaRepository } from './media-repository.js'
+import type { MediaSources } from './media-sources.js'
+import { gone, type MediaStore } from './media-store.js'
 import type { MediaRow } from './media-table.js'
-
-const FETCH_MS = 60_000
+import type { NodeMedia } from './node-media.js'
 
 export interface MediaOptions {
+  db: Database
   repository: MediaRepository
-  files: MediaFiles
-  guarded: GuardedClient
-  /** Throws `unavailable`. */
-  nodeClient: (nodeId: NodeId) => NodeClient
+  quota: MediaQuota
+  store: MediaStore
+  incoming: IncomingFiles
+  sources: MediaSources
+  nodes: NodeMedia
+  /** Whether a message that is still to be sent has this file. */
+  isToBeSent: (tenantId: TenantId, id: MediaId) => Promise<boolean>
   clock: Clock
+}
+
+export interface RemovedMedia {
+  count: number
+  /** Of what was stored here. */
+  bytes: number
 }
 
 export interface Owner {
@@ -33,23 +44,24 @@ export interface Owner {
 }
 
 export class Media {
-  private readonly fetching = new Map<MediaId, Promise<MediaRow>>()
-
   constructor(private readonly options: MediaOptions) {}
 
-  /** Gives a written file its row and its name; `also` in the transaction that stores the row. */
+  /**
+   * Gives a written file its row and its name; `also` in the transaction that stores the row. Throws `storage_full`
+   * (`media_quota_exceeded`), and then nothing of it is left.
+   */
   async keep(
     owner: Owner,
     written: WrittenFile,
     filename: string | undefined,
     also?: (tx: Tx, row: MediaRow) => Promise<void>,
   ): Promise<MediaRow> {
-    const { repository, files, clock } = this.options
+    const { db, repository, quota, store, incoming, clock } = this.options
+    const { tenantId } = owner
     const id = newId('med')
-    await files.keep(id, written)
     const row: MediaRow = {
       id,
-      tenantId: owner.tenantId,
+      tenantId,
       sessionId: owner.sessionId ?? null,
       direction: 'out',
       status: 'stored',
@@ -63,35 +75,56 @@ export class Media {
       createdAt: new Date(clock()),
       expiresAt: null,
     }
-    await repository.add(row, also && ((tx) => also(tx, row)))
+    try {
+      await quota.check(tenantId, written.size)
+      const limit = await quota.limitOf(tenantId)
+      await store.put(id, written)
+      await db.write((tx) =>
+        quota.taking(tx, { tenantId, size: written.size, limit }, async () => {
+          await repository.add(tx, row)
+          await also?.(tx, row)
+        }),
+      )
+    } catch (error) {
+      await incoming.discard(written)
+      // What may have its row after all is left to the search for strays.
+      if (!mayHaveActed(error)) await store.remove([id])
+      throw error
+    }
     return row
+  }
+
+  /** Before a file of about this size is read. Throws `storage_full` (`media_quota_exceeded`). */
+  checkRoom(tenantId: TenantId, size: number): Promise<void> {
+    return this.options.quota.check(tenantId, size)
   }
 
   /** A file that nothing tells of. */
   async forget(id: MediaId): Promise<void> {
-    await this.options.repository.remove(id)
-    await this.options.files.remove(id)
+    await this.removeAll([id])
   }
 
   /**
    * The file of a message to be sent, fetched and checked. Throws `invalid` (`invalid_base64`, `invalid_url`,
    * `blocked_address`), `unprocessable` (`media_not_found`, `media_unreadable`, `url_unreachable`, `url_refused`),
-   * `too_large` (`media_too_large`), `unsupported_type` (`media_type_mismatch`) and `timeout` (`url_timeout`).
+   * `too_large` (`media_too_large`), `unsupported_type` (`media_type_mismatch`), `timeout` (`url_timeout`) and
+   * `storage_full` (`media_quota_exceeded`).
    */
   async forSending(owner: Required<Owner>, kind: MediaType, source: MediaSource): Promise<StoredMedia> {
+    const { repository, nodes, sources } = this.options
     if ('id' in source) {
-      const row = isId('med', source.id) ? await this.options.repository.find(owner.tenantId, source.id) : null
+      const row = isId('med', source.id) ? await repository.find(owner.tenantId, source.id) : null
       if (!row) {
         throw new AppError('unprocessable', `There is no file ${source.id.slice(0, 40)}.`, {
           reason: 'media_not_found',
         })
       }
-      const here = row.status === 'stored' ? row : await this.fetched(row)
+      const here = row.status === 'stored' ? row : await nodes.fetched(row)
       checkFits(kind, here)
       return described(here)
     }
     if ('url' in source) return described(await this.keepUrl(owner, kind, source))
-    const { written, filename } = await this.decode(kind, source)
+    const { written, filename } = await sources.fromBase64(kind, source)
     return described(await this.keepFitting(owner, kind, written, filename))
   }
 
@@ -101,7 +134,8 @@ export class Media {
     kind: MediaType | undefined,
     source: { url: string; filename?: string | undefined },
   ): Promise<MediaRow> {
-    const { written, filename } = await this.fetchUrl(kind, source)
+    await this.options.quota.check(owner.tenantId, 1)
+    const { written, filename } = await this.options.sources.fromUrl(kind, source)
     return this.keepFitting(owner, kind ?? kindOf(written.mimetype), written, filename)
   }
 
@@ -109,134 +143,78 @@ export class Media {
     try {
       checkFits(kind, written)
     } catch (error) {
-      await this.options.files.discard(written)
+      await this.options.incoming.discard(written)
       throw error
     }
     return this.keep(owner, written, filename)
   }
 
-  /** Throws `not_found`, `gone` and, while the file is on its node only and that is away, `unavailable`. */
+  /** Throws `not_found`, and `gone` when nobody has it any more. */
   async get(tenantId: TenantId, id: string): Promise<MediaRow> {
-    const row = isId('med', id) ? await this.options.repository.find(tenantId, id) : null
-    if (!row) throw new AppError('not_found', 'There is no such file.', { reason: 'media_not_found' })
-    return row.status === 'stored' ? row : this.fetched(row)
+    return there(isId('med', id) ? await this.options.repository.find(tenantId, id) : null)
   }
 
   /** For a URL of ours that names it; as `get`. */
   async getSigned(id: string): Promise<MediaRow> {
     const [row] = isId('med', id) ? await this.options.repository.byIds([id]) : []
-    if (!row) throw new AppError('not_found', 'There is no such file.', { reason: 'media_not_found' })
-    return row.status === 'stored' ? row : this.fetched(row)
+    return there(row)
   }
 
-  read(row: MediaRow, range?: { start: number; end: number }): Readable {
-    return this.options.files.read(row.id, range)
+  list(tenantId: TenantId, filter: MediaFilter, page: { limit: number; before: string | undefined }) {
+    return this.options.repository.list(tenantId, filter, page)
   }
 
-  /** Puts files on the node that is about to be handed messages with them. */
-  async giveToNode({ client }: { client: NodeClient }, ids: readonly MediaId[]): Promise<void> {
-    const rows = await this.options.repository.byIds([...new Set(ids)])
-    const once = new Map(rows.filter(({ status }) => status === 'stored').map((row) => [row.sha256, row]))
-    for (const row of once.values()) {
-      const { sha256, size, mimetype } = row
-      await client.uploadMedia({ sha256, size, mimetype }, this.options.files.read(row.id))
+  /** Throws `gone`, and `unavailable` while the file is on its node only and that is away. */
+  async read(row: MediaRow, range?: ByteRange): Promise<Readable> {
+    const { nodes, store } = this.options
+    if (row.status !== 'stored') {
+      try {
+        await nodes.fetched(row)
+      } catch (error) {
+        if (!isOverQuota(error)) throw error
+        return nodes.passOn(row, range)
+      }
     }
+    return store.read(row.id, range)
   }
 
-  /** Copies a file from its node. Throws `gone` when the node has it no longer. */
-  fetched(row: MediaRow): Promise<MediaRow> {
-    if (row.status === 'missing') return Promise.reject(gone(row.reason))
-    let running = this.fetching.get(row.id)
-    if (!running) {
-      running = this.fetchFromNode(row).finally(() => this.fetching.delete(row.id))
-      this.fetching.set(row.id, running)
+  /** Throws `conflict` (`media_in_use`), and `unavailable` when its node cannot be told: then nothing changes. */
+  async delete(row: MediaRow): Promise<void> {
+    const { isToBeSent, nodes } = this.options
+    if (await isToBeSent(row.tenantId, row.id)) {
+      throw new AppError('conflict', 'A message with this file is still to be sent.', { reason: 'media_in_use' })
     }
-    return running
+    await nodes.release(row)
+    await this.removeAll([row.id])
   }
 
-  private async fetchFromNode(row: MediaRow): Promise<MediaRow> {
-    const { repository, files, nodeClient } = this.options
-    // The same picture in two messages: the node may have been told that we have it.
-    const twin = await repository.findStored(row.sha256)
-    if (twin) await files.copy(twin.id, row.id)
-    else {
-      if (!row.nodeId) throw gone(null)
-      const written = await this.download(nodeClient(row.nodeId), row)
-      await files.keep(row.id, written)
-    }
-    await repository.markStored(row.id, row.id)
-    return { ...row, status: 'stored', file: row.id }
-  }
-
-  private async download(client: NodeClient, row: MediaRow): Promise<WrittenFile> {
-    const { repository, files } = this.options
-    try {
-      const { chunks } = await client.downloadMedia(row.sha256)
-      const written = await files.receiveFromNode(chunks, row)
-      if (written.sha256 === row.sha256) return written
-      await files.discard(written)
-      throw new AppError('unavailable', 'The file arrived damaged.', { reason: 'media_hash_mismatch' })
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'not_found') throw error
-      await repository.markMissing(row.id, 'media_missing')
-      throw gone('media_missing')
-    }
-  }
-
-  private async fetchUrl(
-    kind: MediaType | undefined,
-    { url, filename }: { url: string; filename?: string | undefined },
-  ) {
-    const { guarded, files } = this.options
-    const answer = await guarded.request({ url, timeoutMs: FETCH_MS })
-    if (answer.status !== 200) {
-      await answer.body.dump({ limit: 64 * 1024 }).catch(() => undefined)
-      const { host } = new URL(url)
-      throw new AppError('unprocessable', `${host} answered ${answer.status} instead of the file.`, {
-        reason: 'url_refused',
-      })
-    }
-    const name = filename ?? nameOf(url)
-    const declared = String(answer.headers['content-type'] ?? '')
-    const written = await files
-      .receiveFrom(answer.body, { kind, declared, filename: name })
-      .catch((error: unknown) => Promise.reject(toUrlError(error, new URL(url))))
-    return { written, filename: name }
-  }
-
-  private async decode(
-    kind: MediaType,
-    { base64, mimetype, filename }: { base64: string; mimetype: string; filename?: string | undefined },
-  ) {
-    const bytes = Buffer.from(base64, 'base64')
-    // Node passes over what is not base64; a file with holes is not what was meant.
-    if (bytes.toString('base64').replace(/=+$/, '') !== base64.replace(/\s/g, '').replace(/=+$/, '')) {
-      throw new AppError('invalid', 'base64: is not base64.', { reason: 'invalid_base64' })
-    }
-    if (bytes.length === 0) throw unreadable('The file is empty.')
-    const written = await this.options.files.receiveFrom(once(bytes), { kind, declared: mimetype, filename })
-    return { written, filename }
+  /** Rows first: a file without a row is found as a stray, a row without a file would promise what is not there. */
+  async removeAll(ids: readonly MediaId[]): Promise<RemovedMedia> {
+    const { db, repository, quota, store } = this.options
+    const tenants = new Set((await repository.byIds(ids)).map(({ tenantId }) => tenantId))
+    const removed = await db.write(async (tx) => {
+      await quota.lock(tx, [...tenants])
+      const rows = await repository.remove(tx, ids)
+      const stored = rows.filter(({ status }) => status === 'stored')
+      for (const tenantId of [...tenants].sort()) {
+        const sizes = stored.filter((row) => row.tenantId === tenantId).map(({ size }) => size)
+        if (sizes.length > 0) await quota.giveBack(tx, tenantId, { files: sizes.length, bytes: sum(sizes) })
+      }
+      return { count: rows.length, bytes: sum(stored.map(({ size }) => size)) }
+    })
+    await store.remove(ids)
+    return removed
   }
 }
 
-function* once<T>(item: T): Generator<T> {
-  yield item
+const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
+
+function there(row: MediaRow | null | undefined): MediaRow {
+  if (!row) throw new AppError('not_found', 'There is no such file.', { reason: 'media_not_found' })
+  if (row.status === 'missing') throw gone(row.reason)
+  return row
 }
 
 function described({ id, sha256, size, mimetype, filename }: MediaRow): StoredMedia {
   return { id, sha256, size, mimetype, ...(filename ? { filename } : {}) }
-}
-
-/** The last part of a path, when it looks like the name of a file. */
-function nameOf(url: string): string | undefined {
-  try {
-    const name = decodeURIComponent(basename(new URL(url).pathname)).toWellFormed()
-    return /^[^/\\\p{Cc}]{1,255}$/u.test(name) && name.includes('.') ? name : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function gone(reason: string | null): AppError {
-  return new AppError('gone', 'This file is not there any more.', { reason: reason ?? 'media_missing' })
 }

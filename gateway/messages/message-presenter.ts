@@ -14,8 +14,8 @@ export interface PresentContext {
   sessionName: string
   /** Whether the node of its session can be spoken to. */
   nodePresent: boolean
-  /** Its file is on the node only, so far. */
-  mediaPending: boolean
+  /** Its file is on the node only; why it stays there, or null while it is only on its way. */
+  mediaPending: string | null | undefined
   /** Where a file of ours can be fetched. */
   mediaUrl: (id: string) => string
 }
@@ -112,6 +112,7 @@ function presentMedia(media: StoredMedia, { mediaUrl, mediaPending }: PresentCon
     caption,
     seconds,
     missing,
-    pending: mediaPending || undefined,
+    pending: mediaPending === undefined ? undefined : true,
+    pendingReason: mediaPending ?? undefined,
   })
 }

@@ -9,7 +9,7 @@ export interface MessageViewsOptions {
   findSession: (id: SessionId) => Promise<Session | null>
   isNodePresent: (nodeId: NodeId) => boolean
   /** Which of these files are on their node only. */
-  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlySet<MediaId>>
+  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlyMap<MediaId, string | null>>
   mediaUrl: (id: string) => string
 }
 
@@ -31,7 +31,7 @@ export class MessageViews {
       const id = direction === 'in' || origin !== 'api' ? storedMediaOf(content)?.id : undefined
       return id ? [id] : []
     })
-    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Set<MediaId>()
+    const pending = files.length > 0 ? await this.options.pendingMedia(files) : new Map<MediaId, string | null>()
     return Promise.all(
       messages.map(async (message) => {
         const { name, nodeId } = await this.session(message.sessionId)
@@ -39,7 +39,7 @@ export class MessageViews {
         return presentMessage(message, {
           sessionName: name,
           nodePresent: this.options.isNodePresent(nodeId),
-          mediaPending: id !== undefined && pending.has(id),
+          mediaPending: id === undefined ? undefined : pending.get(id),
           mediaUrl: this.options.mediaUrl,
         })
       }),

@@ -11,7 +11,7 @@ import type { Claim } from '../idempotency/idempotency-keys.js'
 import type { WrittenFile } from '../media/incoming-file.js'
 import type { Media } from '../media/media.js'
 import { kindOf } from '../media/media-kind.js'
-import type { MediaFiles } from '../media/media-files.js'
+import type { IncomingFiles } from '../media/incoming-files.js'
 import { readUpload } from '../media/media-routes.js'
 import { answerAgain, callerOf, listMessages, type MessageParts, send } from './message-routes.js'
 import { MessageRequest, type MessageRequestInput, SendMediaRequest, SendTextRequest } from './message-request.js'
@@ -21,12 +21,12 @@ const WAIT_SECONDS = 30
 
 export interface ShortMessageParts extends MessageParts {
   media: Media
-  files: MediaFiles
+  incoming: IncomingFiles
 }
 
 export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
-  const { keyed, messages, files } = parts
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const { keyed, messages, incoming } = parts
+  const router = new Router<ApiState>()
 
   router.post('/messages/send-text', allow('messages:send'), async (ctx) => {
     const key = keyed.keyOf(ctx, '/messages/send-text')
@@ -59,7 +59,7 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
     // The file has to come again, too: only then it is known whether the same is asked.
     const replay = async (earlier: IdempotencyKey) => {
       const given = await readMedia(ctx, parts)
-      if (given.file) await files.discard(given.file)
+      if (given.file) await incoming.discard(given.file)
       const session = await messages.session(callerOf(ctx), given.request.session)
       if (key) checkSame(earlier, key.asks(askedOf(given), session.id))
       await answerAgain(ctx, parts, earlier, wait)
@@ -85,19 +85,19 @@ interface GivenMedia {
 const askedOf = ({ request, file }: GivenMedia) => ({ ...request, sha256: file?.sha256 })
 
 /** What is asked, with its file if that came along. Throws `unprocessable` when there is neither file nor address. */
-async function readMedia(ctx: ApiContext, { files }: ShortMessageParts): Promise<GivenMedia> {
+async function readMedia(ctx: ApiContext, { incoming, media }: ShortMessageParts): Promise<GivenMedia> {
   if (ctx.request.is('json', '+json')) {
     const request = parse(SendMediaRequest, await readJson(ctx))
     if (request.url === undefined) throw noFile()
     return { request }
   }
-  const { fields, file } = await readUpload(ctx, files)
+  const { fields, file } = await readUpload(ctx, { incoming, media })
   const checked = SendMediaRequest.safeParse(fields)
   if (checked.success && file) {
     const { written } = file.target
     return { request: checked.data, file: written, filename: checked.data.filename ?? file.filename }
   }
-  if (file) await files.discard(file.target.written)
+  if (file) await incoming.discard(file.target.written)
   const request = parse(SendMediaRequest, fields)
   if (request.url === undefined) throw noFile()
   return { request }

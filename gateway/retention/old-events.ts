@@ -2,7 +2,7 @@ import type { TenantId } from '../../proto/contract.js'
 import type { Database, Tx } from '../db/database.js'
 import { change, inList, timeValue } from '../db/rows.js'
 import { raiseCounter, readCounter } from './named-counters.js'
-import type { Trimming } from './retention.js'
+import type { Trimmed, Trimming } from './retention.js'
 
 const AT_ONCE = 200
 
@@ -17,14 +17,14 @@ interface OldEvent {
 export class OldEvents implements Trimming {
   constructor(private readonly db: Database) {}
 
-  async *trim(before: number): AsyncGenerator<number> {
+  async *trim(before: number): AsyncGenerator<Trimmed> {
     for (let full = true; full;) {
       const oldest = await this.oldest(before)
       const end = oldest.findIndex(({ old }) => Number(old) === 0)
       const due = end < 0 ? oldest : oldest.slice(0, end)
       full = due.length === AT_ONCE
       if (due.length === 0) return
-      yield await this.db.write((tx) => this.remove(tx, due))
+      yield { count: await this.db.write((tx) => this.remove(tx, due)) }
     }
   }
 

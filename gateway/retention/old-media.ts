@@ -1,8 +1,9 @@
 import type { Database } from '../db/database.js'
-import { change, inList, timeValue } from '../db/rows.js'
-import type { MediaFiles } from '../media/media-files.js'
+import { inList, timeValue } from '../db/rows.js'
+import type { Media } from '../media/media.js'
+import type { KeptFile, MediaStore } from '../media/media-store.js'
 import type { MediaId } from '../messages/message.js'
-import type { Trimming } from './retention.js'
+import type { Trimmed, Trimming } from './retention.js'
 
 const AT_ONCE = 100
 
@@ -11,14 +12,18 @@ interface OldFile {
   old: number | boolean
 }
 
+export interface OldMediaOptions {
+  db: Database
+  media: Pick<Media, 'removeAll'>
+  /** Files of messages that are not over. */
+  toBeSent: () => Promise<ReadonlySet<string>>
+}
+
 /** Files with their rows, oldest first: their ids are in the order of time. Those that are still to be sent stay. */
 export class OldMedia implements Trimming {
-  constructor(
-    private readonly db: Database,
-    private readonly files: Pick<MediaFiles, 'remove'>,
-  ) {}
+  constructor(private readonly options: OldMediaOptions) {}
 
-  async *trim(before: number): AsyncGenerator<number> {
+  async *trim(before: number): AsyncGenerator<Trimmed> {
     let after = ''
     for (let full = true; full;) {
       const oldest = await this.oldest(after, before)
@@ -27,38 +32,20 @@ export class OldMedia implements Trimming {
       full = old.length === AT_ONCE
       after = old.at(-1) ?? after
       if (old.length === 0) return
-      const needed = await this.toBeSent()
+      const needed = await this.options.toBeSent()
       const due = old.filter((id) => !needed.has(id))
-      if (due.length > 0) yield await this.remove(due)
+      if (due.length > 0) yield await this.options.media.removeAll(due)
     }
   }
 
   private oldest(after: string, before: number): Promise<OldFile[]> {
-    return this.db.read((reader) =>
+    const { db } = this.options
+    return db.read((reader) =>
       reader.query(`SELECT id, (created_at < ?) AS old FROM media WHERE id > ? ORDER BY id LIMIT ${AT_ONCE}`, [
-        timeValue(this.db.dialect, before),
+        timeValue(db.dialect, before),
         after,
       ]),
     )
-  }
-
-  /** Files of messages that are not over. */
-  private async toBeSent(): Promise<Set<string>> {
-    const found: { content: unknown }[] = await this.db.read((reader) =>
-      reader.query(
-        `SELECT content FROM messages WHERE status IN ('pending', 'unknown') AND direction = 'out'
-         AND type NOT IN ('text', 'location', 'contacts', 'poll', 'reaction')`,
-      ),
-    )
-    const texts = found.map(({ content }) => (typeof content === 'string' ? content : JSON.stringify(content)))
-    return new Set(texts.flatMap((text) => text.match(/\bmed_[0-9a-z]+/g) ?? []))
-  }
-
-  /** Rows first: a file without a row is found by `StrayFiles`, a row without a file would promise what is not there. */
-  private async remove(ids: readonly MediaId[]): Promise<number> {
-    const removed = await this.db.write((tx) => change(tx, `DELETE FROM media WHERE id IN ${inList(ids)}`, ids))
-    for (const id of ids) await this.files.remove(id)
-    return removed
   }
 }
 
@@ -66,26 +53,27 @@ export class OldMedia implements Trimming {
 export class StrayFiles implements Trimming {
   constructor(
     private readonly db: Database,
-    private readonly files: Pick<MediaFiles, 'remove' | 'olderThan'>,
+    private readonly store: Pick<MediaStore, 'remove' | 'olderThan'>,
   ) {}
 
-  async *trim(before: number): AsyncGenerator<number> {
-    let some: MediaId[] = []
-    for await (const id of this.files.olderThan(before)) {
-      if (some.push(id) < AT_ONCE) continue
+  async *trim(before: number): AsyncGenerator<Trimmed> {
+    let some: KeptFile[] = []
+    for await (const file of this.store.olderThan(before)) {
+      if (some.push(file) < AT_ONCE) continue
       yield await this.removeStrays(some)
       some = []
     }
     if (some.length > 0) yield await this.removeStrays(some)
   }
 
-  private async removeStrays(ids: readonly MediaId[]): Promise<number> {
+  private async removeStrays(files: readonly KeptFile[]): Promise<Trimmed> {
+    const ids = files.map(({ id }) => id)
     const rows: { id: MediaId }[] = await this.db.read((reader) =>
-      reader.query(`SELECT id FROM media WHERE id IN ${inList(ids)}`, [...ids]),
+      reader.query(`SELECT id FROM media WHERE id IN ${inList(ids)}`, ids),
     )
     const known = new Set(rows.map(({ id }) => id))
-    const strays = ids.filter((id) => !known.has(id))
-    for (const id of strays) await this.files.remove(id)
-    return strays.length
+    const strays = files.filter(({ id }) => !known.has(id))
+    await this.store.remove(strays.map(({ id }) => id))
+    return { count: strays.length, bytes: strays.reduce((sum, { size }) => sum + size, 0) }
   }
 }

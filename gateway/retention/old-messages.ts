@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.js'
 import { change, inList, timeValue } from '../db/rows.js'
-import type { Trimming } from './retention.js'
+import type { Trimmed, Trimming } from './retention.js'
 
 const AT_ONCE = 200
 /** Whoever has asked for it still waits for what becomes of it. */
@@ -17,13 +17,13 @@ interface OldMessage {
 export class OldMessages implements Trimming {
   constructor(private readonly db: Database) {}
 
-  async *trim(before: number): AsyncGenerator<number> {
+  async *trim(before: number): AsyncGenerator<Trimmed> {
     // The order of messages has an index per tenant only.
     const tenants: { id: string }[] = await this.db.read((reader) => reader.query('SELECT id FROM tenants'))
     for (const { id } of tenants) yield* this.trimTenant(id, before)
   }
 
-  private async *trimTenant(tenantId: string, before: number): AsyncGenerator<number> {
+  private async *trimTenant(tenantId: string, before: number): AsyncGenerator<Trimmed> {
     let after = -1
     for (let full = true; full;) {
       const oldest = await this.oldest(tenantId, after, before)
@@ -32,7 +32,7 @@ export class OldMessages implements Trimming {
       full = old.length === AT_ONCE
       after = Number(old.at(-1)?.position ?? after)
       const due = old.filter(({ isOver }) => Number(isOver) === 1).map(({ id }) => id)
-      if (due.length > 0) yield await this.remove(due)
+      if (due.length > 0) yield { count: await this.remove(due) }
     }
   }
 

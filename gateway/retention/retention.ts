@@ -7,7 +7,8 @@ import type { RetentionTurn } from './retention-turn.js'
 
 export const kinds = ['events', 'messages', 'media', 'files'] as const
 export type Kind = (typeof kinds)[number]
-export type Removed = Record<Kind, number>
+/** How many of each kind, and how much of them files were. */
+export type Removed = Record<Kind | 'bytes', number>
 
 /** How long what is over is kept, in ms. */
 export interface RetentionConfig {
@@ -26,9 +27,15 @@ const FIRST_MS = 60_000
 const EVERY_MS = 3_600_000
 const LEAST_REST_MS = 20
 
-/** Removes what is older than a time, batch by batch; tells how many went with each. */
+export interface Trimmed {
+  count: number
+  /** Of files. */
+  bytes?: number
+}
+
+/** Removes what is older than a time, batch by batch; tells what went with each. */
 export interface Trimming {
-  trim(before: number): AsyncIterable<number>
+  trim(before: number): AsyncIterable<Trimmed>
 }
 
 export interface RetentionOptions {
@@ -42,6 +49,7 @@ export interface RetentionOptions {
 
 export class Retention implements Service {
   private readonly counter: Counter<'kind'>
+  private readonly bytes: Counter<'kind'>
   private stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
 
@@ -51,7 +59,13 @@ export class Retention implements Service {
       help: 'What this gateway removed because it was older than RETENTION_* says; files: left behind without a row.',
       labels: ['kind'],
     })
+    this.bytes = options.metrics.counter({
+      name: 'switchboard_retention_removed_bytes_total',
+      help: 'How much of what this gateway removed were files.',
+      labels: ['kind'],
+    })
     for (const kind of kinds) this.counter.inc({ kind }, 0)
+    for (const kind of ['media', 'files']) this.bytes.inc({ kind }, 0)
   }
 
   start(): Promise<void> {
@@ -69,7 +83,7 @@ export class Retention implements Service {
   async trimOnce(now: number): Promise<Removed | undefined> {
     const { turn, log } = this.options
     if (!(await turn.take())) return undefined
-    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0 }
+    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0, bytes: 0 }
     const began = performance.now()
     let whole = true
     for (const kind of kinds) whole &&= await this.trimKind(kind, now, removed)
@@ -85,9 +99,13 @@ export class Retention implements Service {
     const { trimmings, turn } = this.options
     const keep = { ...defaultRetention, ...this.options.keep, files: FILES_MS }
     let began = performance.now()
-    for await (const count of trimmings[kind].trim(now - keep[kind])) {
+    for await (const { count, bytes } of trimmings[kind].trim(now - keep[kind])) {
       removed[kind] += count
       this.counter.inc({ kind }, count)
+      if (bytes !== undefined) {
+        removed.bytes += bytes
+        this.bytes.inc({ kind }, bytes)
+      }
       // As long as the batch took, so that it is never more than half of what the database does.
       await sleep(Math.max(LEAST_REST_MS, performance.now() - began), this.stopping.signal)
       if (this.stopping.signal.aborted || !(await turn.keep())) return false

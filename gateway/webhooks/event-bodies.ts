@@ -17,8 +17,8 @@ export type Body = Posted | 'gone' | 'waiting'
 export interface EventBodiesOptions {
   byIds: (ids: readonly EventId[]) => Promise<StoredEvent[]>
   present: (events: readonly StoredEvent[]) => Promise<unknown[]>
-  /** Which of these files are on their node only. */
-  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlySet<MediaId>>
+  /** Which of these files are on their node only, and why they stay there, if they do. */
+  pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlyMap<MediaId, string | null>>
   clock: Clock
 }
 
@@ -74,7 +74,8 @@ export class EventBodies {
     }
     if (files.size === 0) return new Set<EventId>()
     const pending = await this.options.pendingMedia([...files.values()])
-    return new Set([...files].filter(([, file]) => pending.has(file)).map(([id]) => id))
+    // What stays there for a reason is not waited for.
+    return new Set([...files].filter(([, file]) => pending.get(file) === null).map(([id]) => id))
   }
 
   private keep(id: EventId, body: Posted): void {

@@ -18,6 +18,10 @@ const file = z.strictObject({
   seconds: z.number().min(0).optional(),
   missing: z.string().describe('why there is no file').optional(),
   pending: z.literal(true).describe('on its way from the session node; `url` fetches it from there').optional(),
+  pendingReason: z
+    .string()
+    .describe('why it stays on the node: `media_quota_exceeded` until the tenant has room for it')
+    .optional(),
 })
 
 const contents = {
