@@ -1,5 +1,4 @@
 /** Messages, media, events and the nodes they come from and go to: built together, because they live off each other. */
-import { join } from 'node:path'
 import type { TenantId } from '../proto/contract.js'
 import type { NodeDirectory } from '../proto/node-directory.js'
 import type { Clock } from '../runtime/clock.js'
@@ -21,14 +20,14 @@ import type { LimitKind } from './limits/limit-metrics.js'
 import { QuotaRepository } from './limits/quota-repository.js'
 import { Quotas } from './limits/quotas.js'
 import { createMedia } from './media/create-media.js'
-import type { MediaQuota } from './media/media-quota.js'
 import { MediaLinks } from './media/media-links.js'
-import type { S3Settings } from './media/s3-media-store.js'
+import type { MediaQuota } from './media/media-quota.js'
 import { isSignedMedia, mediaRoutes, signedMediaRoutes } from './media/media-routes.js'
-import { MessageFilesRepository } from './messages/message-files-repository.js'
+import type { S3Settings } from './media/s3-media-store.js'
 import { decisionRoutes } from './messages/decision-routes.js'
-import type { MediaId } from './messages/message.js'
+import { MessageFilesRepository } from './messages/message-files-repository.js'
 import { MessageDecisions } from './messages/message-decisions.js'
+import type { MediaId } from './messages/message.js'
 import { MessageMetrics } from './messages/message-metrics.js'
 import { MessageNews } from './messages/message-news.js'
 import { MessageRepository } from './messages/message-repository.js'
@@ -76,9 +75,9 @@ export interface MessagingOptions {
   limits: (tenantId: TenantId) => Promise<TenantLimits>
   onRefused: (kind: LimitKind) => void
   dataDir: string
-  /** How long what is over is kept. */
   /** Where files are kept; in `dataDir` unless given. */
   s3: S3Settings | undefined
+  /** How long what is over is kept. */
   retention: Partial<RetentionConfig> | undefined
   webhooks: WebhookSettings
   /** How long a URL of a file in an event is good. */
@@ -98,11 +97,11 @@ export interface Messaging extends Service {
   /** In the transaction that deletes a session: what it has not sent will not be. */
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   quotas: Quotas
-  routes: ApiRouter[]
   mediaQuota: MediaQuota
   /** Nothing is delivered any more for a tenant. */
   endWebhooks: (tenantId: TenantId) => Promise<void>
   removeFiles: (ids: readonly string[]) => Promise<void>
+  routes: ApiRouter[]
   retention: Pick<Retention, 'trimOnce'>
   /** Below `/api/v1`, without a key. */
   open: OpenRouter[]
@@ -247,18 +246,18 @@ export function createMessaging(options: MessagingOptions): Messaging {
     stop: parts.stop,
     presence: links,
     quotas,
+    mediaQuota: files.quota,
     retention,
     onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {
-    mediaQuota: files.quota,
       const at = createdAt.getTime()
       const created = { id: newId('evt'), tenantId, sessionId, at, ...sessionTold({ status: 'created' }) }
       await eventRepository.add(tx, [created], at)
     },
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
-    open: [signedMediaRoutes({ media, links: mediaLinks })],
-    keyless: (ctx) => isSignedMedia(ctx) || streams.keyless(ctx),
     endWebhooks: (tenantId) => webhooks.webhooks.deleteAll(tenantId),
     removeFiles: (ids) => files.store.remove(ids as MediaId[]),
+    open: [signedMediaRoutes({ media, links: mediaLinks })],
+    keyless: (ctx) => isSignedMedia(ctx) || streams.keyless(ctx),
     routes: [
       // Before the others: `list` stands where a message's id could.
       shortMessageRoutes({ messages, views, keyed, media, incoming }),
