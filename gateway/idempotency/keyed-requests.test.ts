@@ -80,6 +80,30 @@ describe.each(databases())('Idempotency-Key of what calls a node or takes an upl
     for (const { body } of both) expect(stored).not.toContain(body.qr.slice(0, 40))
   })
 
+  it('lets a message arrive once of which the node did not say that it had', async () => {
+    const session = await talk.linked()
+    const key = randomUUID()
+    const receive = () =>
+      post(`/sessions/${session}/sandbox/receive`, { from: ANNA, type: 'text', text: { body: 'once' } }, key)
+    const first = await receive()
+    expect(first.status).toBe(201)
+    // As after a 5xx: nothing is known but that it was begun.
+    const failed = { holder: 'hld_failed', leaseUntil: 0, answer: null } as object
+    const made = first.body.waMessageId as string
+    await test.gateway.db.write((tx) => tx.update(idempotencyKeyTable, { made }, failed))
+    const again = await receive()
+    expect([again.status, again.body.waMessageId, isReplay(again)]).toEqual([201, made, false])
+    await post(
+      `/sessions/${session}/sandbox/receive`,
+      { from: ANNA, type: 'text', text: { body: 'two' } },
+      randomUUID(),
+    )
+    expect((await talk.listed(`session=${session}&direction=in`, 2)).map(({ text }) => text.body)).toEqual([
+      'two',
+      'once',
+    ])
+  })
+
   it('keeps an upload once, refuses another file, and asks for patience while it is coming', async () => {
     const key = randomUUID()
     const upload = async (path: string, content: Buffer, fields: Record<string, string> = {}) => {

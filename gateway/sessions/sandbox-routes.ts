@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import Router from '@koa/router'
 import { mediaOf } from '../../proto/contract.js'
 import { contentToProto } from '../../proto/mapping.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { handle, routeOf } from '../http/operation.js'
+import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import { disconnectSandbox, logOutSandbox, pairSandbox, receiveInSandbox } from './sandbox-operations.js'
 import { receivedOf } from './sandbox-requests.js'
@@ -16,10 +18,11 @@ export interface SandboxRoutesOptions {
   sessions: Sessions
   node: SessionNode
   keyed: KeyedRequests
+  keys: Pick<IdempotencyKeys, 'noteNow'>
 }
 
 /** A sandbox session's phone and contacts, for tests of integrators. 501 for sessions that are real. */
-export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): ApiRouter {
+export function sandboxRoutes({ sessions, node, keyed, keys }: SandboxRoutesOptions): ApiRouter {
   const router = new Router<ApiState>()
 
   handle(router, pairSandbox, async (ctx, { params, body: { phone } }) => {
@@ -37,7 +40,8 @@ export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): 
     const key = keyed.keyOf(ctx, routeOf(receiveInSandbox))
     const { content, file, ...who } = receivedOf(asked)
     const media = mediaOf(content)
-    await keyed.once(ctx, key?.asks(asked, session.id), async () => {
+    await keyed.once(ctx, key?.asks(asked, session.id), async (claim) => {
+      const waMessageId = await arrivesAs(claim)
       if (media && file) {
         const { sha256, size, mimetype } = media
         await client(session).uploadMedia({ sha256, size, mimetype }, pieces(file))
@@ -45,7 +49,7 @@ export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): 
       const { from, fromName = '', chatId = '', replyTo = '' } = who
       const answer = await client(session).call('DriveSandbox', {
         sessionId: session.id,
-        receive: { from, fromName, chatId, replyTo, content: contentToProto(content) },
+        receive: { from, fromName, chatId, replyTo, content: contentToProto(content), waMessageId },
       })
       ctx.status = 201
       ctx.body = { waMessageId: answer.waMessageId }
@@ -70,6 +74,14 @@ export function sandboxRoutes({ sessions, node, keyed }: SandboxRoutesOptions): 
     throw new AppError('not_supported', `The session ${session.name} is a real one, not a sandbox.`, {
       reason: 'not_a_sandbox',
     })
+  }
+
+  /** Asked once more because no answer came, it has arrived already if it did the first time. */
+  async function arrivesAs(claim: Claim | undefined): Promise<string> {
+    if (!claim) return ''
+    const id = claim.made ?? randomBytes(16).toString('hex').toUpperCase()
+    if (!claim.made) await keys.noteNow(claim, id)
+    return id
   }
 
   const client = ({ nodeId }: Session) => node.client(nodeId)
