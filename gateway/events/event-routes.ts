@@ -1,16 +1,15 @@
 /** Events as a list that can be read again from any point. */
 import Router from '@koa/router'
-import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
-import { parse } from '../http/parse.js'
-import { cursorOf, ListEvents, placeOf } from './event-requests.js'
+import { handle } from '../http/operation.js'
+import { listEvents } from './event-operations.js'
+import { cursorOf, placeOf } from './event-requests.js'
 import type { Events } from './events.js'
 
 export function eventRoutes(events: Events): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const router = new Router<ApiState>()
 
-  router.get('/events', allow('events:read'), async (ctx) => {
-    const { limit, cursor, since, session, type } = parse(ListEvents, ctx.query)
+  handle(router, listEvents, async (ctx, { query: { limit, cursor, since, session, type } }) => {
     const { tenantId, key } = ctx.state
     const after = cursor === undefined ? undefined : placeOf(cursor)
     const { data, last } = await events.list({ tenantId, key }, { session, types: type }, { limit, after, since })

@@ -3,6 +3,8 @@ import type { NodeDirectory } from '../../proto/node-directory.js'
 import { sleep } from '../../runtime/clock.js'
 import type { Database } from '../db/database.js'
 import type { OpenRouter, OpenState } from '../http/context.js'
+import { handle } from '../http/operation.js'
+import { livez, readyz, type ShownReadiness } from './health-operations.js'
 
 export interface HealthRoutesOptions {
   db: Pick<Database, 'ping'>
@@ -18,11 +20,11 @@ const PATIENCE_MS = 2_000
 export function healthRoutes({ db, directory }: HealthRoutesOptions): OpenRouter {
   const router = new Router<OpenState>()
 
-  router.get('/livez', (ctx) => {
+  handle(router, livez, (ctx) => {
     ctx.body = { status: 'ok' }
   })
 
-  router.get('/readyz', async (ctx) => {
+  handle(router, readyz, async (ctx) => {
     const stopping = ctx.state.stopping.aborted
     const database = await usable(db)
     const nodes = directory.nodes().map(({ info, reachable }) => ({ ...(info ? { id: info.id } : {}), reachable }))
@@ -33,7 +35,7 @@ export function healthRoutes({ db, directory }: HealthRoutesOptions): OpenRouter
       status: stopping ? 'stopping' : ready ? 'ok' : 'unavailable',
       database: database ? 'ok' : 'unavailable',
       nodes,
-    }
+    } satisfies ShownReadiness
   })
 
   return router

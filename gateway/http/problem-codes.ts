@@ -42,7 +42,23 @@ export const problemCodes = {
   api_key_expired: code('unauthenticated', "The key's time is over."),
   scope_missing: code('forbidden', 'The key lacks the scope for this.'),
   address_not_allowed: code('forbidden', 'The key may not be used from this address.'),
+  tenant_suspended: code('forbidden', 'The tenant of the key is suspended.'),
   session_not_allowed: code('forbidden', 'A key for some sessions asks for all.'),
+  // tenants
+  tenant_unknown: code('not_found', 'No such tenant; also for one that `X-Tenant` names.'),
+  tenant_exists: code('conflict', 'The name is taken.'),
+  tenant_deleting: code('conflict', 'The tenant is being deleted.'),
+  tenant_default: code('conflict', 'The tenant `default` cannot be renamed, suspended or deleted.'),
+  confirmation_required: code(
+    'conflict',
+    'Nothing was deleted: `deletes` tells what would be. Ask again with `confirm`.',
+  ),
+  session_limit_reached: code('conflict', 'The tenant has as many sessions as it may.'),
+  webhook_limit_reached: code('conflict', 'The tenant has as many webhooks as it may.'),
+  api_key_not_found: code('not_found', 'No such API key, or it was revoked.'),
+  api_key_is_set: code('conflict', 'The key is the one of `ADMIN_API_KEY` or of its file: change it there.'),
+  api_key_changed: code('conflict', 'The key was rotated or revoked in the same moment.'),
+  admin_not_allowed: code('unprocessable', 'The scope `admin` is for keys of the tenant `default`, for all sessions.'),
   // asking twice
   invalid_idempotency_key: code(
     'invalid',

@@ -20,6 +20,9 @@ export const inPath = (description: string, example: string) =>
 
 export const sessionInPath = inPath('the id (`ses_…`) or the name of a session', 'shop')
 
+/** A file in a form, as the document shows it. */
+export const fileInForm = z.string().meta({ format: 'binary', description: 'the file' })
+
 /** A page of a list. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({

@@ -1,5 +1,6 @@
 /** The public shape of a message. Fields are added here on purpose, never by accident. */
 import { explain } from '../../proto/reasons.js'
+import type { ShownMessage } from '../events/catalogue/shown-message.js'
 import {
   type Message,
   type StatusChange,
@@ -8,6 +9,7 @@ import {
   storedMediaOf,
   waitsForPerson,
 } from './message.js'
+import type { ShownChange } from './message-operations.js'
 import { shownChat } from '../../proto/recipient.js'
 
 export interface PresentContext {
@@ -20,16 +22,17 @@ export interface PresentContext {
   mediaUrl: (id: string) => string
 }
 
-const time = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString())
+const timeOf = (ms: number) => new Date(ms).toISOString()
+const time = (ms: number | undefined) => (ms === undefined ? undefined : timeOf(ms))
 
 /** Leaves out what is absent. */
-function compact<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+function compact<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T
 }
 
-export function presentMessage(message: Message, context: PresentContext) {
+export function presentMessage(message: Message, context: PresentContext): ShownMessage {
   const { type } = message.content
-  return compact({
+  return compact<ShownMessage>({
     id: message.id,
     session: { id: message.sessionId, name: context.sessionName },
     direction: message.direction,
@@ -48,7 +51,7 @@ export function presentMessage(message: Message, context: PresentContext) {
     status: message.status,
     ...waitingFor(message, context),
     waMessageId: message.waMessageId,
-    createdAt: time(message.createdAt),
+    createdAt: timeOf(message.createdAt),
     sentAt: time(message.sentAt),
     deliveredAt: time(message.deliveredAt),
     readAt: time(message.readAt),
@@ -59,17 +62,20 @@ export function presentMessage(message: Message, context: PresentContext) {
   })
 }
 
-export function presentHistory(message: Message, changes: readonly StatusChange[]) {
+export function presentHistory(message: Message, changes: readonly StatusChange[]): ShownChange[] {
   // Each row began somewhere; that much it says itself.
   const first = message.direction === 'in' ? 'delivered' : message.origin === 'phone' ? 'sent' : 'pending'
   return [
-    { status: first, at: time(message.createdAt) },
-    ...changes.map(({ status, reason, at }) => compact({ status, reason, at: time(at) })),
+    { status: first, at: timeOf(message.createdAt) },
+    ...changes.map(({ status, reason, at }) => compact({ status, reason, at: timeOf(at) })),
   ]
 }
 
 /** Nothing rests without a reason and a next action. */
-function waitingFor(message: Message, { nodePresent }: PresentContext) {
+function waitingFor(
+  message: Message,
+  { nodePresent }: PresentContext,
+): Pick<ShownMessage, 'reason' | 'error' | 'nextAction'> {
   const { status, reason } = message
   const error = status === 'failed' ? (message.error ?? explain(reason ?? 'send_failed')) : message.error
   if (status === 'pending' && message.awaiting) {

@@ -1,5 +1,8 @@
 /** What callers may ask to be sent (design: HTTP API), as schemas. Numbers and ids are looked at afterwards. */
 import { z } from 'zod'
+import { messageStatuses } from '../../proto/contract.js'
+import { pageFields } from '../http/pagination.js'
+import { fileInForm } from '../http/shapes.js'
 
 export const MAX_TEXT = 65_536
 export const MAX_EXPIRES_SECONDS = 7 * 86_400
@@ -104,3 +107,39 @@ export const SendMediaRequest = z.strictObject({
   reference: reference.optional(),
 })
 export type SendMediaRequest = z.output<typeof SendMediaRequest>
+
+/** The form of `POST /messages/send-media`, for the document: the file is streamed past schemas. */
+export const SendMediaForm = SendMediaRequest.extend({ file: fileInForm.optional() })
+
+export const Nothing = z.strictObject({})
+/** What a person knows of a message. */
+export const Settle = z.strictObject({ status: z.enum(['sent', 'failed']) })
+
+const contentTypes = [
+  'text',
+  'image',
+  'video',
+  'audio',
+  'voice',
+  'document',
+  'sticker',
+  'location',
+  'contacts',
+  'poll',
+  'reaction',
+  'unsupported',
+] as const
+const moment = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
+const toMs = moment.transform((text) => Date.parse(text))
+
+/** The query of `GET /messages`. */
+export const ListMessages = z.object({
+  ...pageFields,
+  session: z.string().min(1).max(64).describe('id or name').optional(),
+  chatId: z.string().min(1).max(128).describe('a chat id or a phone number').optional(),
+  direction: z.enum(['in', 'out']).optional(),
+  status: z.enum(messageStatuses).optional(),
+  type: z.enum(contentTypes).optional(),
+  since: toMs.describe('made then or later').optional(),
+  until: toMs.describe('made before').optional(),
+})

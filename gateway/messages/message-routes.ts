@@ -1,18 +1,16 @@
 /** Messages: sent, listed, taken back. */
 import Router from '@koa/router'
 import { z } from 'zod'
-import { messageStatuses } from '../../proto/contract.js'
 import { parseRecipient } from '../../proto/recipient.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
-import { readJson } from '../http/json-body.js'
-import { decodeCursor, page, pageFields } from '../http/pagination.js'
-import { parse } from '../http/parse.js'
+import { handle, routeOf } from '../http/operation.js'
+import { decodeCursor, page } from '../http/pagination.js'
 import type { GivenKey, IdempotencyKey } from '../idempotency/idempotency-key.js'
 import type { Claim } from '../idempotency/idempotency-keys.js'
 import { give, type KeyedRequests } from '../idempotency/keyed-requests.js'
 import { isSettled, type Message } from './message.js'
-import { MessageRequest } from './message-request.js'
+import { cancelMessage, getMessage, listMessages, sendMessage } from './message-operations.js'
+import type { ListMessages, MessageRequest } from './message-request.js'
 import type { MessageViews } from './message-views.js'
 import type { Caller, Messages } from './messages.js'
 import { preferredWait } from './prefer.js'
@@ -23,33 +21,6 @@ export interface MessageParts {
   keyed: KeyedRequests
 }
 
-const contentTypes = [
-  'text',
-  'image',
-  'video',
-  'audio',
-  'voice',
-  'document',
-  'sticker',
-  'location',
-  'contacts',
-  'poll',
-  'reaction',
-  'unsupported',
-] as const
-const moment = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
-const toMs = moment.transform((text) => Date.parse(text))
-
-const ListQuery = z.object({
-  ...pageFields,
-  session: z.string().min(1).max(64).optional(),
-  chatId: z.string().min(1).max(128).optional(),
-  direction: z.enum(['in', 'out']).optional(),
-  status: z.enum(messageStatuses).optional(),
-  type: z.enum(contentTypes).optional(),
-  since: toMs.optional(),
-  until: toMs.optional(),
-})
 const Position = z.tuple([z.number().int().positive()])
 
 export function callerOf(ctx: ApiContext): Caller {
@@ -58,27 +29,26 @@ export function callerOf(ctx: ApiContext): Caller {
 
 export function messageRoutes(parts: MessageParts): ApiRouter {
   const { messages, views, keyed } = parts
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const router = new Router<ApiState>()
 
-  router.post('/sessions/:session/messages', allow('messages:send'), async (ctx) => {
-    const key = keyed.keyOf(ctx, '/sessions/{session}/messages')
-    const request = parse(MessageRequest, await readJson(ctx))
+  handle(router, sendMessage, async (ctx, { params, body: request }) => {
+    const key = keyed.keyOf(ctx, routeOf(sendMessage))
     const wait = preferredWait(ctx.get('Prefer'))
-    await send(ctx, parts, ctx.params['session'] ?? '', request, { key, asked: request, wait })
+    await send(ctx, parts, params.session, request, { key, asked: request, wait })
     if (wait !== undefined) ctx.set('Preference-Applied', `wait=${wait}`)
   })
 
-  router.get('/messages', allow('messages:read'), async (ctx) => {
-    ctx.body = await listMessages(ctx, { messages, views })
+  handle(router, listMessages, async (ctx, { query }) => {
+    ctx.body = await pageOfMessages(ctx, query, { messages, views })
   })
 
-  router.get('/messages/:id', allow('messages:read'), async (ctx) => {
-    const message = await messages.get(callerOf(ctx), ctx.params['id'] ?? '')
+  handle(router, getMessage, async (ctx, { params }) => {
+    const message = await messages.get(callerOf(ctx), params.id)
     ctx.body = await views.one(message, await messages.history(message))
   })
 
-  router.delete('/messages/:id', allow('messages:send'), async (ctx) => {
-    ctx.body = await views.one(await messages.cancel(callerOf(ctx), ctx.params['id'] ?? ''))
+  handle(router, cancelMessage, async (ctx, { params }) => {
+    ctx.body = await views.one(await messages.cancel(callerOf(ctx), params.id))
   })
 
   return router
@@ -148,8 +118,11 @@ async function answer(
   ctx.body = await views.one(message)
 }
 
-export async function listMessages(ctx: ApiContext, { messages, views }: Pick<MessageParts, 'messages' | 'views'>) {
-  const { limit, cursor, chatId, ...filter } = parse(ListQuery, ctx.query)
+export async function pageOfMessages(
+  ctx: ApiContext,
+  { limit, cursor, chatId, ...filter }: z.output<typeof ListMessages>,
+  { messages, views }: Pick<MessageParts, 'messages' | 'views'>,
+) {
   const before = cursor === undefined ? undefined : decodeCursor(Position, cursor)[0]
   const rows = await messages.list(
     callerOf(ctx),

@@ -2,9 +2,9 @@
 import Router from '@koa/router'
 import type { MediaType } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
 import { readJson } from '../http/json-body.js'
+import { handle, routeOf } from '../http/operation.js'
 import { parse } from '../http/parse.js'
 import { checkSame, type IdempotencyKey, mayHaveActed } from '../idempotency/idempotency-key.js'
 import type { Claim } from '../idempotency/idempotency-keys.js'
@@ -13,9 +13,10 @@ import type { Media } from '../media/media.js'
 import { kindOf } from '../media/media-kind.js'
 import type { IncomingFiles } from '../media/incoming-files.js'
 import { readUpload } from '../media/media-routes.js'
-import { answerAgain, callerOf, listMessages, type MessageParts, send } from './message-routes.js'
-import { MessageRequest, type MessageRequestInput, SendMediaRequest, SendTextRequest } from './message-request.js'
+import { answerAgain, callerOf, pageOfMessages, type MessageParts, send } from './message-routes.js'
+import { MessageRequest, type MessageRequestInput, SendMediaRequest } from './message-request.js'
 import { preferredWait } from './prefer.js'
+import { listMessagesShort, sendMedia, sendText } from './short-message-operations.js'
 
 const WAIT_SECONDS = 30
 
@@ -28,16 +29,15 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
   const { keyed, messages, incoming } = parts
   const router = new Router<ApiState>()
 
-  router.post('/messages/send-text', allow('messages:send'), async (ctx) => {
-    const key = keyed.keyOf(ctx, '/messages/send-text')
-    const asked = parse(SendTextRequest, await readJson(ctx))
+  handle(router, sendText, async (ctx, { body: asked }) => {
+    const key = keyed.keyOf(ctx, routeOf(sendText))
     const { session, recipient, message, reference } = asked
     const input: MessageRequestInput = { to: recipient, type: 'text', text: { body: message }, reference }
     await send(ctx, parts, session, parse(MessageRequest, input), { key, asked, wait: waitOf(ctx) })
   })
 
-  router.post('/messages/send-media', allow('messages:send'), async (ctx) => {
-    const key = keyed.keyOf(ctx, '/messages/send-media')
+  handle(router, sendMedia, async (ctx) => {
+    const key = keyed.keyOf(ctx, routeOf(sendMedia))
     const wait = waitOf(ctx)
     const work = async (claim?: Claim) => {
       const given = await readMedia(ctx, parts)
@@ -67,8 +67,8 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
     await keyed.once(ctx, key?.asksLater(), work, { replay, keepsRefusals: false })
   })
 
-  router.get('/messages/list', allow('messages:read'), async (ctx) => {
-    ctx.body = await listMessages(ctx, parts)
+  handle(router, listMessagesShort, async (ctx, { query }) => {
+    ctx.body = await pageOfMessages(ctx, query, parts)
   })
 
   return router

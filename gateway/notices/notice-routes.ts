@@ -1,16 +1,13 @@
 /** What operators have to hear of all tenants, for the bot: a list that is read on from a cursor. */
 import Router from '@koa/router'
 import { z } from 'zod'
-import type { EventType } from '../events/catalogue/catalogue.js'
 import type { EventPresenter } from '../events/event-presenter.js'
 import type { EventRepository } from '../events/event-repository.js'
-import { allow } from '../http/authenticate.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
-import { decodeCursor, encodeCursor, pageFields } from '../http/pagination.js'
-import { parse } from '../http/parse.js'
+import { handle } from '../http/operation.js'
+import { decodeCursor, encodeCursor } from '../http/pagination.js'
+import { listNotices, noticeTypes } from './notice-operations.js'
 
-const types: readonly EventType[] = ['webhook.failing', 'webhook.disabled', 'quota.warning', 'quota.reached']
-const Query = z.object({ ...pageFields })
 const Place = z.tuple([z.number().int().min(0)])
 
 export interface NoticeParts {
@@ -19,14 +16,13 @@ export interface NoticeParts {
 }
 
 export function noticeRoutes({ events, presenter }: NoticeParts): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const router = new Router<ApiState>()
 
-  router.get('/notices', allow('admin'), async (ctx) => {
-    const { limit, cursor } = parse(Query, ctx.query)
+  handle(router, listNotices, async (ctx, { query: { limit, cursor } }) => {
     const newest = await events.newestPlace()
     // Without a cursor: from now on.
     const after = cursor === undefined ? newest : decodeCursor(Place, cursor)[0]
-    const found = after >= newest ? [] : await events.list(after, limit, { types })
+    const found = after >= newest ? [] : await events.list(after, limit, { types: noticeTypes })
     const shown = await presenter.all(found)
     // One that is ahead of all is from before the database was restored: it goes on from where things are now.
     const last = found.at(-1)?.place ?? Math.min(after, newest)

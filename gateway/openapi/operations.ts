@@ -1,15 +1,29 @@
 /** All operations of the HTTP API, in the order in which the document shows them. */
+import { eventOperations } from '../events/event-operations.js'
+import { healthOperations } from '../health/health-operations.js'
 import type { Operation } from '../http/operation.js'
+import { messageOperations } from '../messages/message-operations.js'
+import { shortMessageOperations } from '../messages/short-message-operations.js'
 import { nodeOperations } from '../nodes/node-operations.js'
+import { noticeOperations } from '../notices/notice-operations.js'
 import { linkingOperations } from '../sessions/linking-operations.js'
 import { sandboxOperations } from '../sessions/sandbox-operations.js'
 import { sessionOperations } from '../sessions/session-operations.js'
 import { shortSessionOperations } from '../sessions/short-session-operations.js'
+import { deliveryOperations } from '../webhooks/delivery-operations.js'
+import { webhookOperations } from '../webhooks/webhook-operations.js'
 
 export const operations: readonly Operation[] = [
   ...sessionOperations,
   ...linkingOperations,
+  ...messageOperations,
+  ...eventOperations,
+  ...webhookOperations,
+  ...deliveryOperations,
   ...sandboxOperations,
-  ...nodeOperations,
   ...shortSessionOperations,
+  ...shortMessageOperations,
+  ...nodeOperations,
+  ...noticeOperations,
+  ...healthOperations,
 ]

@@ -71,8 +71,7 @@ export const Replay = z.union(
   [
     z.strictObject({
       since: time.transform((text) => Date.parse(text)),
-      /** Also what was delivered. */
-      succeeded: z.boolean().default(false),
+      succeeded: z.boolean().describe('also what was delivered').default(false),
     }),
     z.strictObject({ failed: z.literal(true) }),
   ],

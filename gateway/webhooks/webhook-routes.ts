@@ -1,25 +1,25 @@
 import Router from '@koa/router'
-import { allow } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
-import { readJson } from '../http/json-body.js'
+import { handle, routeOf } from '../http/operation.js'
 import { decodeCursor, page } from '../http/pagination.js'
-import { parse, parseOptional } from '../http/parse.js'
 import type { IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import { callerOf } from '../messages/message-routes.js'
 import { succeeded } from './delivery.js'
+import { getDelivery, listDeliveries, replayDeliveries, retryDelivery } from './delivery-operations.js'
 import type { Replays } from './replays.js'
-import { presentDelivery, presentWebhook, presentWithSecret } from './webhook-presenter.js'
 import {
-  AfterId,
-  BeforePlace,
-  ChangeWebhook,
-  CreateWebhook,
-  ListDeliveries,
-  ListWebhooks,
-  Nothing,
-  Replay,
-} from './webhook-requests.js'
+  changeWebhook,
+  createWebhook,
+  deleteWebhook,
+  getWebhook,
+  listWebhooks,
+  rotateSecret,
+  type ShownTest,
+  testWebhook,
+} from './webhook-operations.js'
+import { presentDelivery, presentWebhook, presentWithSecret } from './webhook-presenter.js'
+import { AfterId, BeforePlace } from './webhook-requests.js'
 import type { Webhook } from './webhook.js'
 import type { Webhooks } from './webhooks.js'
 
@@ -30,12 +30,8 @@ export interface WebhookRoutesOptions {
   keys: IdempotencyKeys
 }
 
-const read = allow('webhooks:read')
-const write = allow('webhooks:write')
-const idOf = (ctx: { params: Record<string, string | undefined> }) => ctx.params['id'] ?? ''
-
 export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesOptions): ApiRouter {
-  const router = new Router<ApiState>({ prefix: '/api/v1' })
+  const router = new Router<ApiState>()
 
   /** The answer holds the secret: it is stored, sealed, in the transaction that makes it, and told again under the key. */
   function answerWithSecret(ctx: ApiContext, status: number) {
@@ -48,9 +44,8 @@ export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesO
     }
   }
 
-  router.post('/webhooks', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/webhooks')
-    const wanted = parse(CreateWebhook, await readJson(ctx))
+  handle(router, createWebhook, async (ctx, { body: wanted }) => {
+    const key = keyed.keyOf(ctx, routeOf(createWebhook))
     const answer = answerWithSecret(ctx, 201)
     await keyed.once(ctx, key?.asks(wanted), async (claim) => {
       const webhook = await webhooks.create(callerOf(ctx), wanted, async (tx, made) => {
@@ -60,65 +55,59 @@ export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesO
     })
   })
 
-  router.get('/webhooks', read, async (ctx) => {
-    const { limit, cursor } = parse(ListWebhooks, ctx.query)
+  handle(router, listWebhooks, async (ctx, { query: { limit, cursor } }) => {
     const [after] = cursor === undefined ? [undefined] : decodeCursor(AfterId, cursor)
     const rows = await webhooks.list(callerOf(ctx), limit + 1, after)
     ctx.body = page(rows, limit, presentWebhook, ({ id }) => [id])
   })
 
-  router.get('/webhooks/:id', read, async (ctx) => {
-    ctx.body = presentWebhook(await webhooks.get(callerOf(ctx), idOf(ctx)))
+  handle(router, getWebhook, async (ctx, { params }) => {
+    ctx.body = presentWebhook(await webhooks.get(callerOf(ctx), params.id))
   })
 
-  router.patch('/webhooks/:id', write, async (ctx) => {
-    const changes = parse(ChangeWebhook, await readJson(ctx))
-    ctx.body = presentWebhook(await webhooks.change(callerOf(ctx), idOf(ctx), changes))
+  handle(router, changeWebhook, async (ctx, { params, body: changes }) => {
+    ctx.body = presentWebhook(await webhooks.change(callerOf(ctx), params.id, changes))
   })
 
-  router.delete('/webhooks/:id', write, async (ctx) => {
-    await webhooks.delete(callerOf(ctx), idOf(ctx))
+  handle(router, deleteWebhook, async (ctx, { params }) => {
+    await webhooks.delete(callerOf(ctx), params.id)
     ctx.status = 204
   })
 
-  router.post('/webhooks/:id/rotate-secret', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/webhooks/{id}/rotate-secret')
-    parseOptional(Nothing, await readJson(ctx))
+  handle(router, rotateSecret, async (ctx, { params }) => {
+    const key = keyed.keyOf(ctx, routeOf(rotateSecret))
     const answer = answerWithSecret(ctx, 200)
-    await keyed.once(ctx, key?.asks({}, idOf(ctx)), async (claim) => {
-      const webhook = await webhooks.rotate(callerOf(ctx), idOf(ctx), async (tx, rotated) => {
+    await keyed.once(ctx, key?.asks({}, params.id), async (claim) => {
+      const webhook = await webhooks.rotate(callerOf(ctx), params.id, async (tx, rotated) => {
         if (claim) await keys.settle(tx, claim, answer(rotated))
       })
       answer(webhook)
     })
   })
 
-  router.post('/webhooks/:id/test', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/webhooks/{id}/test')
-    parseOptional(Nothing, await readJson(ctx))
-    await keyed.once(ctx, key?.asks({}, idOf(ctx)), async () => {
-      const { event, outcome } = await webhooks.test(callerOf(ctx), idOf(ctx))
+  handle(router, testWebhook, async (ctx, { params }) => {
+    const key = keyed.keyOf(ctx, routeOf(testWebhook))
+    await keyed.once(ctx, key?.asks({}, params.id), async () => {
+      const { event, outcome } = await webhooks.test(callerOf(ctx), params.id)
       const { at, status, error, durationMs, answer } = outcome
       const said = { ...(status === undefined ? {} : { status }), ...(error === undefined ? {} : { error }) }
       ctx.body = {
         ...{ event, succeeded: succeeded(outcome), at: new Date(at).toISOString(), ...said, durationMs },
         ...(answer === undefined ? {} : { answer }),
-      }
+      } satisfies ShownTest
     })
   })
 
-  router.post('/webhooks/:id/replay', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/webhooks/{id}/replay')
-    const wanted = parse(Replay, await readJson(ctx))
-    await keyed.once(ctx, key?.asks(wanted, idOf(ctx)), async () => {
-      ctx.body = await replays.replay(await webhooks.get(callerOf(ctx), idOf(ctx)), wanted)
+  handle(router, replayDeliveries, async (ctx, { params, body: wanted }) => {
+    const key = keyed.keyOf(ctx, routeOf(replayDeliveries))
+    await keyed.once(ctx, key?.asks(wanted, params.id), async () => {
+      ctx.body = await replays.replay(await webhooks.get(callerOf(ctx), params.id), wanted)
       ctx.status = 202
     })
   })
 
-  router.get('/webhooks/:id/deliveries', read, async (ctx) => {
-    const { limit, cursor, status } = parse(ListDeliveries, ctx.query)
-    const webhook = await webhooks.get(callerOf(ctx), idOf(ctx))
+  handle(router, listDeliveries, async (ctx, { params, query: { limit, cursor, status } }) => {
+    const webhook = await webhooks.get(callerOf(ctx), params.id)
     const before = cursor === undefined ? {} : { before: decodeCursor(BeforePlace, cursor)[0] }
     const rows = await replays.list(webhook, { status, ...before, limit: limit + 1 })
     ctx.body = page(
@@ -129,16 +118,15 @@ export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesO
     )
   })
 
-  router.get('/deliveries/:id', read, async (ctx) => {
-    const { delivery, attempts } = await replays.get(callerOf(ctx), idOf(ctx))
+  handle(router, getDelivery, async (ctx, { params }) => {
+    const { delivery, attempts } = await replays.get(callerOf(ctx), params.id)
     ctx.body = presentDelivery(delivery, attempts)
   })
 
-  router.post('/deliveries/:id/retry', write, async (ctx) => {
-    const key = keyed.keyOf(ctx, '/deliveries/{id}/retry')
-    parseOptional(Nothing, await readJson(ctx))
-    await keyed.once(ctx, key?.asks({}, idOf(ctx)), async () => {
-      const { delivery, attempts } = await replays.retry(callerOf(ctx), idOf(ctx))
+  handle(router, retryDelivery, async (ctx, { params }) => {
+    const key = keyed.keyOf(ctx, routeOf(retryDelivery))
+    await keyed.once(ctx, key?.asks({}, params.id), async () => {
+      const { delivery, attempts } = await replays.retry(callerOf(ctx), params.id)
       ctx.status = 202
       ctx.body = presentDelivery(delivery, attempts)
     })
