@@ -48,13 +48,13 @@ describe.each(databases())('Coalescer on $name', (target) => {
     expect(count).toBe(3)
   })
 
-  it('refuses a whole batch at once while the database is away', async () => {
+  it.each(['database_unavailable', 'database_busy'])('refuses a whole batch at once: %s', async (reason) => {
     let tries = 0
     const away = new Coalescer({
       db,
       store: () => {
         tries += 1
-        throw new AppError('unavailable', 'away', { reason: 'database_unavailable' })
+        throw new AppError('unavailable', 'not now', { reason })
       },
     })
     const done = await Promise.allSettled([1, 2, 3].map((item) => away.add(item)))

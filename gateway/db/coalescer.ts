@@ -56,7 +56,7 @@ export class Coalescer<Item, Result> {
       const results = await this.store(batch)
       batch.forEach(({ resolve }, index) => resolve(results[index] as Result))
     } catch (error) {
-      // One item has nobody to blame; a database that is away or full would only refuse them all again.
+      // One item has nobody to blame; a database that is away, busy or full would only refuse them all again.
       if (batch.length === 1 || isOutage(error)) return batch.forEach(({ reject }) => reject(error))
       for (const alone of batch) await this.commit([alone])
     }
@@ -72,6 +72,7 @@ export class Coalescer<Item, Result> {
   }
 }
 
+/** Whose items they are makes no difference: each by itself would wait as long again. */
 function isOutage(error: unknown): boolean {
-  return error instanceof AppError && (error.code === 'storage_full' || error.reason === 'database_unavailable')
+  return error instanceof AppError && ['storage_full', 'unavailable', 'timeout'].includes(error.code)
 }

@@ -53,6 +53,34 @@ describe.each(databases())('IdempotencyKeys on $name', (target) => {
     }
   })
 
+  it('knows its own claim when the connection was lost in its commit', async () => {
+    const lost = new AppError('unavailable', 'lost', { reason: 'database_unavailable' })
+    const write: Database['write'] = async (work) => {
+      await db.write(work)
+      throw lost
+    }
+    const losing = new IdempotencyKeys({
+      db: Object.create(db, { write: { value: write } }) as Database,
+      repository,
+      clock,
+      log,
+    })
+    const request = aRequest()
+    const claim = await losing.claim(request)
+    expect(claim).toMatchObject({ request, settled: false })
+    await expect(keys.claim(request)).rejects.toMatchObject({ reason: 'idempotency_in_progress' })
+    await keys.settleNow(claim as Claim, { answer })
+    expect(await keys.claim(request)).toMatchObject({ answered: { answer } })
+    const away: Database['write'] = () => Promise.reject(lost)
+    const refused = new IdempotencyKeys({
+      db: Object.create(db, { write: { value: away } }) as Database,
+      repository,
+      clock,
+      log,
+    })
+    await expect(refused.claim(aRequest())).rejects.toBe(lost)
+  })
+
   it('hands a lapsed claim on, with what was made, and refuses the former holder', async () => {
     const request = aRequest()
     const first = await claimed(request)

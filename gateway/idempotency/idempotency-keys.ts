@@ -123,7 +123,12 @@ export class IdempotencyKeys {
           })
           .then(
             () => true,
-            (error: unknown) => (isDuplicate(error) ? false : Promise.reject(error)),
+            async (error: unknown) => {
+              if (isDuplicate(error)) return false
+              // The connection may have been lost in the commit: nobody else would end this lease.
+              const stored = await repository.find(request.id).catch(() => null)
+              return stored?.holder === lease.holder || Promise.reject(error)
+            },
           )
         if (added) return { request, holder: lease.holder, settled: false }
         continue
