@@ -11,6 +11,7 @@ import { nodeCursorTable } from './nodes/node-cursor-table.js'
 import { sessionTable } from './sessions/session-table.js'
 import { apiKeyTable } from './tenants/api-key-table.js'
 import { tenantTable } from './tenants/tenant-table.js'
+import { usageCountTable, usageDayTable, usageNodeTable } from './usage/usage-table.js'
 import { attemptTable, deliveryTable } from './webhooks/delivery-table.js'
 import { webhookTable } from './webhooks/webhook-table.js'
 
@@ -33,4 +34,7 @@ export const tables = [
   deliveryTable,
   attemptTable,
   messageQuotaTable,
+  usageCountTable,
+  usageDayTable,
+  usageNodeTable,
 ]

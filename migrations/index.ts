@@ -24,6 +24,9 @@ import { RotatedKeys1790000000023 } from './1790000000023-rotated-keys.js'
 import { MediaTotals1790000000024 } from './1790000000024-media-totals.js'
 import { MessageTraces1790000000025 } from './1790000000025-message-traces.js'
 import { EventTraces1790000000026 } from './1790000000026-event-traces.js'
+import { UsageCounts1790000000027 } from './1790000000027-usage-counts.js'
+import { UsageDays1790000000028 } from './1790000000028-usage-days.js'
+import { UsageNodes1790000000029 } from './1790000000029-usage-nodes.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -53,4 +56,7 @@ export const migrations = [
   MediaTotals1790000000024,
   MessageTraces1790000000025,
   EventTraces1790000000026,
+  UsageCounts1790000000027,
+  UsageDays1790000000028,
+  UsageNodes1790000000029,
 ]

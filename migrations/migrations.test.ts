@@ -20,6 +20,9 @@ const made = [
   'lost_nodes',
   'idempotency_keys',
   'session_sequences',
+  'usage_counts',
+  'usage_days',
+  'usage_nodes',
 ]
 
 const on = (url: string) => new Database({ target: parseDatabaseUrl(url), tables, log: silentLog(), poolSize: 3 })
