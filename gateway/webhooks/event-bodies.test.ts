@@ -12,13 +12,13 @@ const owed = (id: string) => ({ eventId: id as EventId, createdAt: new Date(MADE
 
 describe('what is posted for an event', () => {
   let now: number
-  let pending: Set<MediaId>
+  let pending: Map<MediaId, string | null>
   let loads: string[][]
   let bodies: EventBodies
 
   beforeEach(() => {
     now = MADE
-    pending = new Set([file])
+    pending = new Map([[file, null]])
     loads = []
     bodies = new EventBodies({
       byIds: (ids) => {
@@ -36,9 +36,9 @@ describe('what is posted for an event', () => {
 
   it('waits for the file of its message, a minute at most', async () => {
     expect(await bodies.one(owed('evt_picture'))).toBe('waiting')
-    pending.clear()
-    expect(await posted('evt_picture')).toBe('{"id":"evt_picture","pending":false}')
-    pending.add(file)
+    pending.set(file, 'media_quota_exceeded')
+    expect(await posted('evt_picture')).toBe('{"id":"evt_picture","pending":true}')
+    pending.set(file, null)
     now += 60_000
     expect(await posted('evt_text')).toContain('evt_text')
   })

@@ -44,7 +44,7 @@ export function createTestWebhooks({ db, clock, settings = {}, secret = randomBy
     sealing: new SealedData(() => secret),
     onAdded: (tx, stored) => parts.plan(tx, stored),
   })
-  const presenter = new EventPresenter({ pendingMedia: () => Promise.resolve(new Set()), mediaUrl: (id) => id })
+  const presenter = new EventPresenter({ pendingMedia: () => Promise.resolve(new Map()), mediaUrl: (id) => id })
   const sessionRows = new SessionRepository(db)
   const keys = new IdempotencyKeys({ db, repository: new IdempotencyKeyRepository(db, () => secret), clock, log })
   const parts = createWebhooks({
@@ -55,7 +55,8 @@ export function createTestWebhooks({ db, clock, settings = {}, secret = randomBy
       ...settings,
     },
     events: () => events,
-    pendingMedia: () => Promise.resolve(new Set()),
+    pendingMedia: () => Promise.resolve(new Map()),
+    makeRoom: () => Promise.resolve(),
     sessions: { get: async (_, id) => (await sessionRows.find(id as SessionId)) as Session },
     random: () => 0,
   })
