@@ -3,6 +3,7 @@ import type { CallbackQuery, Message, Update } from 'telegraf/types'
 import type { SessionId } from '../proto/contract.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../runtime/log.js'
+import { currentTrace, newTrace, traced } from '../runtime/trace.js'
 import type { Background } from './background.js'
 import type { Choices } from './choices.js'
 import { parseCommand } from './commands/arguments.js'
@@ -47,8 +48,8 @@ export class Dispatcher {
 
   install(telegraf: Telegraf): void {
     this.botName = () => telegraf.botInfo?.username ?? ''
-    telegraf.on('message', (ctx) => this.handle(ctx.update))
-    telegraf.on('callback_query', (ctx) => this.tap(ctx.callbackQuery))
+    telegraf.on('message', (ctx) => forOperator(ctx.from.id, () => this.handle(ctx.update)))
+    telegraf.on('callback_query', (ctx) => forOperator(ctx.from.id, () => this.tap(ctx.callbackQuery)))
     telegraf.catch((err, ctx) => this.parts.log.error({ err, update: ctx.update.update_id }, 'update.failed'))
   }
 
@@ -89,6 +90,8 @@ export class Dispatcher {
       }
       await command.run({ ...call, text: parsed.text })
       this.parts.onCommand(command.name, 'done')
+      const { id: trace } = currentTrace() ?? {}
+      this.parts.log.info({ command: command.name, operator: message.from.id, trace }, 'command.done')
     } catch (error) {
       const known = parsed && this.commands.get(parsed.name)
       if (known) this.parts.onCommand(known.name, error instanceof ChoiceNeeded ? 'asked' : 'refused')
@@ -129,12 +132,17 @@ export class Dispatcher {
   }
 
   private asked(chatId: number, messageId: number, operatorId: number): Asked {
+    const trace = currentTrace() ?? newTrace()
     const asked: Asked = {
       chatId,
       messageId,
       operatorId,
       say: (text, manner) => this.parts.talk.say(chatId, text, manner),
-      later: (work) => this.parts.background.run(work, (error) => this.tell(asked, error, { later: true })),
+      later: (work) =>
+        this.parts.background.run(
+          (signal) => traced(trace, () => work(signal)),
+          (error) => this.tell(asked, error, { later: true }),
+        ),
     }
     return asked
   }
@@ -181,6 +189,11 @@ export class Dispatcher {
       },
     }
   }
+}
+
+/** What is asked of gateway and nodes says on whose behalf, and in one trace. */
+function forOperator(id: number, work: () => Promise<void>): Promise<void> {
+  return traced({ ...newTrace(), actor: `telegram:${id}` }, work)
 }
 
 /** Something that a person says, unlike a service message of Telegram's. */

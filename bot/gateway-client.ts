@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Decision, Engine, SessionId } from '../proto/contract.js'
 import { AppError, type ErrorCode } from '../runtime/app-error.js'
+import { currentTrace, traceParent } from '../runtime/trace.js'
 import type { GatewayAccess } from './config.js'
 
 const READ_MS = 5_000
@@ -146,6 +147,9 @@ export class GatewayClient {
     const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, accept: 'application/json' }
     if (body) headers['content-type'] = 'application/json'
     if (idempotencyKey) headers['idempotency-key'] = idempotencyKey
+    const trace = currentTrace()
+    if (trace) headers['traceparent'] = traceParent(trace)
+    if (trace?.actor) headers['x-actor'] = trace.actor
     return read(() =>
       fetch(new URL(`${url.replace(/\/$/, '')}/api/v1${path}`), {
         method,

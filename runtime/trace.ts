@@ -9,6 +9,8 @@ export interface Trace {
   flags: string
   /** What the caller knows its request by, if it comes from one. */
   requestId?: string
+  /** On whose behalf, where that is somebody else than who asks: `telegram:1234`. */
+  actor?: string
 }
 
 const SAMPLED = '01'

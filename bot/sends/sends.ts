@@ -6,6 +6,7 @@ import { AppError, errorCodes } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import { currentTrace } from '../../runtime/trace.js'
 import { decisionButtons } from '../alerts/held-messages.js'
 import type { Background } from '../background.js'
 import { messageIdOf } from '../message-id.js'
@@ -78,6 +79,7 @@ export class Sends implements Service {
       const why = session.reason ? ` ${explain(session.reason)}` : ''
       throw new AppError('not_ready', `${session.name} takes no messages: it is ${session.status}.${why}`)
     }
+    const trace = currentTrace()
     const message: OutgoingMessage = {
       id,
       waMessageId: waMessageId(id),
@@ -88,6 +90,7 @@ export class Sends implements Service {
       expiresInMs: EXPIRES_MS,
       origin: 'telegram',
       onUnknown: 'resend',
+      ...(trace ? { traceId: trace.id } : {}),
     }
     // Kept before it is handed over, so that no event about it can come too early.
     const record = known ?? records.add(message, { sessionId: session.id, chatId, messageId }, clock())

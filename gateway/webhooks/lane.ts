@@ -193,6 +193,7 @@ export class Lane {
     const { bodies, deliveries, sender, sockets, clock } = this.parts
     const { webhook, line } = this
     let outcome: Outcome | undefined
+    let traceId: string | undefined
     try {
       const body = await bodies.one(delivery)
       if (body === 'gone') {
@@ -203,6 +204,7 @@ export class Lane {
         const at = clock() + MEDIA_LOOK_MS
         return this.back(line, delivery, at)
       }
+      traceId = body.traceId
       let isLate = false
       outcome = await sockets.run(webhook.health.failures > 0, async () => {
         // While it waited for its turn the lease may have run out.
@@ -216,7 +218,7 @@ export class Lane {
     if (!outcome) return this.back(line, delivery)
     faultPoint('delivery.answered')
     // The slot is free; what is known of it is written down meanwhile.
-    const verdict = this.judge(delivery, outcome, isProbe)
+    const verdict = this.judge(delivery, outcome, isProbe, traceId)
     void this.pump()
     await this.write(verdict)
     // One that stays at the head of its line is not read again.
@@ -231,7 +233,7 @@ export class Lane {
     if (dueAt !== undefined) this.wakeAt(dueAt)
   }
 
-  private judge(delivery: Delivery, outcome: Outcome, isProbe: boolean): Verdict {
+  private judge(delivery: Delivery, outcome: Outcome, isProbe: boolean, trace: string | undefined): Verdict {
     const { schedule, random, clock, onAttempt, log } = this.parts
     const { webhook } = this
     const verdict = judge(webhook, delivery, outcome, { schedule, random, now: clock(), isProbe })
@@ -239,7 +241,7 @@ export class Lane {
     onAttempt(outcome, verdict.result)
     const { status, error, durationMs } = outcome
     const { id, webhookId, eventId, eventType, tenantId, attempts } = delivery
-    const line = { delivery: id, webhook: webhookId, event: eventId, type: eventType, tenant: tenantId }
+    const line = { delivery: id, webhook: webhookId, event: eventId, type: eventType, tenant: tenantId, trace }
     const told = { ...line, attempt: attempts + 1, isProbe, result: verdict.result, status, error, durationMs }
     if (verdict.result === 'succeeded') log.debug(told, 'delivery.attempted')
     else log.info(told, 'delivery.attempted')
