@@ -14,7 +14,7 @@ import { checkSame, type GivenKey, type IdempotencyKey, type StoredAnswer } from
 import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
-import { isSettled, type Message, type StatusChange } from './message.js'
+import { isSettled, type Message, type StatusChange, waitsForPerson } from './message.js'
 import { MessageAcceptor, type MessageAcceptorOptions } from './message-acceptor.js'
 import { MessageBatch } from './message-events.js'
 import { statusEvent } from './message-told.js'
@@ -254,7 +254,8 @@ export class Messages {
 const POLL_MS = 1_000
 
 function alreadySent(message: Message): AppError {
-  return new AppError('conflict', `The message is ${message.status} and cannot be taken back.`, {
-    reason: 'already_sent',
-  })
+  const why = waitsForPerson(message)
+    ? 'It is not known whether the message went out: settle it instead.'
+    : `The message is ${message.status} and cannot be taken back.`
+  return new AppError('conflict', why, { reason: 'already_sent' })
 }
