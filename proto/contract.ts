@@ -146,6 +146,17 @@ export interface Cursor {
   position: number
 }
 
+/** Somebody on WhatsApp, as far as is known. */
+export interface KnownPerson {
+  /** Chat id: by number when it is known. */
+  id: string
+  /** Digits. */
+  phone?: string
+  lid?: string
+  /** What they call themselves. */
+  name?: string
+}
+
 export type EventBody =
   | { kind: 'session_status'; session: NodeSession }
   | { kind: 'message_queued'; message: OutgoingMessage }
@@ -183,6 +194,7 @@ export type EventBody =
       from: string
       fromPhone?: string
       fromLid?: string
+      fromName?: string
       emoji: string
     }
   | {
@@ -192,6 +204,7 @@ export type EventBody =
       from: string
       fromPhone?: string
       fromLid?: string
+      fromName?: string
       options: string[]
     }
   | {
@@ -199,7 +212,10 @@ export type EventBody =
       change: 'joined' | 'left' | 'updated'
       chatId: string
       by?: string
+      byPerson?: KnownPerson
       participants: string[]
+      /** The participants once more; of an older node there are only their ids. */
+      people: KnownPerson[]
       what?: string
     }
   | {
@@ -208,6 +224,7 @@ export type EventBody =
       from: string
       fromPhone?: string
       fromLid?: string
+      fromName?: string
       video: boolean
       group: boolean
     }

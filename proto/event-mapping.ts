@@ -1,6 +1,16 @@
 /** Events and the items of a watch, between the contract's generated types and our own words. */
-import type { EventBody, EventId, MessageId, NodeEvent, SessionId, TenantId, WatchItem } from './contract.js'
+import type {
+  EventBody,
+  EventId,
+  KnownPerson,
+  MessageId,
+  NodeEvent,
+  SessionId,
+  TenantId,
+  WatchItem,
+} from './contract.js'
 import type { Event as ProtoEvent, EventInput } from './generated/switchboard/v1/Event.js'
+import type { Person as ProtoPerson } from './generated/switchboard/v1/Person.js'
 import type { WatchResponse, WatchResponseInput } from './generated/switchboard/v1/WatchResponse.js'
 import {
   contentFromProto,
@@ -106,23 +116,41 @@ function bodyFromProto(event: ProtoEvent): EventBody {
       return { kind: 'message_deleted', waMessageId, chatId }
     }
     case 'messageReaction': {
-      const { waMessageId, chatId, from, fromPhone, fromLid, emoji } = required(event.messageReaction, which)
-      return { kind: 'message_reaction', waMessageId, chatId, from, ...present({ fromPhone, fromLid }), emoji }
+      const { waMessageId, chatId, from, emoji, ...who } = required(event.messageReaction, which)
+      return { kind: 'message_reaction', waMessageId, chatId, from, ...nameOf(who), emoji }
     }
     case 'pollVote': {
-      const { waMessageId, chatId, from, fromPhone, fromLid, options } = required(event.pollVote, which)
-      return { kind: 'poll_vote', waMessageId, chatId, from, ...present({ fromPhone, fromLid }), options }
+      const { waMessageId, chatId, from, options, ...who } = required(event.pollVote, which)
+      return { kind: 'poll_vote', waMessageId, chatId, from, ...nameOf(who), options }
     }
     case 'group': {
-      const { kind, chatId, by, participants, what } = required(event.group, which)
+      const { kind, chatId, by, byPerson, participants, people, what } = required(event.group, which)
       const change = kind === 'joined' || kind === 'left' ? kind : 'updated'
-      return { kind: 'group', change, chatId, ...present({ by, what }), participants }
+      return {
+        ...{
+          kind: 'group',
+          change,
+          chatId,
+          ...present({ by, what }),
+          participants,
+          people: people.map(personFromProto),
+        },
+        ...(byPerson ? { byPerson: personFromProto(byPerson) } : {}),
+      }
     }
     case 'call': {
-      const { callId, from, fromPhone, fromLid, video, group } = required(event.call, which)
-      return { kind: 'call', callId, from, ...present({ fromPhone, fromLid }), video, group }
+      const { callId, from, video, group, ...who } = required(event.call, which)
+      return { kind: 'call', callId, from, ...nameOf(who), video, group }
     }
   }
+}
+
+function nameOf({ fromPhone, fromLid, fromName }: { fromPhone: string; fromLid: string; fromName: string }) {
+  return present({ fromPhone, fromLid, fromName })
+}
+
+function personFromProto({ id, phone, lid, name }: ProtoPerson): KnownPerson {
+  return { id, ...present({ phone, lid, name }) }
 }
 
 export function eventFromProto(event: ProtoEvent): NodeEvent {

@@ -85,6 +85,7 @@ const bodies: EventBody[] = [
     from: '2@c.us',
     fromPhone: '2',
     fromLid: '7@lid',
+    fromName: 'Anna',
     emoji: '👍',
   },
   {
@@ -94,10 +95,20 @@ const bodies: EventBody[] = [
     from: '2@c.us',
     fromPhone: '2',
     fromLid: '7@lid',
+    fromName: 'Anna',
     options: ['yes'],
   },
-  { kind: 'group', change: 'updated', chatId: '1@g.us', participants: [], what: 'subject' },
-  { kind: 'call', callId: 'C', from: '2@c.us', fromLid: '7@lid', video: true, group: false },
+  { kind: 'group', change: 'updated', chatId: '1@g.us', participants: [], people: [], what: 'subject' },
+  {
+    kind: 'group',
+    change: 'joined',
+    chatId: '1@g.us',
+    by: '2@c.us',
+    byPerson: { id: '2@c.us', phone: '2', lid: '7@lid', name: 'Anna' },
+    participants: ['8@lid'],
+    people: [{ id: '8@lid', lid: '8@lid' }],
+  },
+  { kind: 'call', callId: 'C', from: '2@c.us', fromLid: '7@lid', fromName: 'Anna', video: true, group: false },
 ]
 
 describe('mapping', () => {

@@ -27,6 +27,8 @@ export class Account {
   /** What linked devices say: whether their owner is at the screen. */
   presence = false
   addressing: Addressing | null = null
+  /** Others see its LID only, until they look it up. */
+  hidesNumber = false
   /** What linked devices show to others: by chat, `typing` or `recording`. */
   readonly typing = new Map<string, string>()
 
@@ -80,11 +82,12 @@ export class Accounts {
   constructor(private readonly onNew: (account: Account) => void) {}
 
   /** Registers a number, or renames it. */
-  register(person: string, name?: string): Account {
+  register(person: string, name?: string, { hidesNumber = false } = {}): Account {
     const id = toId(person)
     let account = this.#byId.get(id)
     if (!account) {
       account = new Account(id, name ?? `Phone ${numberOf(id).slice(-4)}`)
+      account.hidesNumber = hidesNumber
       this.#byId.set(id, account)
       this.#byLid.set(account.lid, account)
       this.onNew(account)
@@ -117,5 +120,6 @@ export class Accounts {
 
 /** What a page is told about a person. */
 export function contactOf(account: Account) {
-  return { phone: account.id, lid: account.lid, name: account.name }
+  const { id: phone, lid, name, hidesNumber } = account
+  return { phone, lid, name, ...(hidesNumber && { hidesNumber }) }
 }

@@ -34,8 +34,9 @@ export function phoneOperations(whatsapp: Whatsapp) {
       name,
       receipts,
       addressing,
-    }: OfPhone & Partial<Pick<Account, 'name' | 'receipts' | 'addressing'>>) => {
-      const account = accounts.register(number, name)
+      hidesNumber,
+    }: OfPhone & Partial<Pick<Account, 'name' | 'receipts' | 'addressing' | 'hidesNumber'>>) => {
+      const account = accounts.register(number, name, hidesNumber === undefined ? {} : { hidesNumber })
       if (receipts) account.receipts = receipts
       if (addressing) account.addressing = addressing
       changes.note()

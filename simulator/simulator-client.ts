@@ -17,7 +17,7 @@ export class SimulatorClient {
   /** The phone with this number, registered now if it was not. */
   async phone(
     number: string,
-    options: { name?: string; receipts?: 'auto' | 'manual'; addressing?: Addressing } = {},
+    options: { name?: string; receipts?: 'auto' | 'manual'; addressing?: Addressing; hidesNumber?: boolean } = {},
   ): Promise<Phone> {
     const info = await this.do<PhoneInfo>('phone', { number, ...options })
     return new Phone(this, info.number, info.id, info.lid)

@@ -1,5 +1,5 @@
 /** What the tenant is told of messages, groups and calls: the data of events. No I/O. */
-import type { EventBody, MessageStatus } from '../../proto/contract.js'
+import type { EventBody, KnownPerson, MessageStatus } from '../../proto/contract.js'
 import { shownChat } from '../../proto/recipient.js'
 import { newId } from '../../runtime/ids.js'
 import type { NewEvent, Told } from '../events/event.js'
@@ -36,12 +36,25 @@ function told(status: MessageStatus, data: object): Told {
   return { type: `message.${status}`, data: present(data) } as Told
 }
 
-export function groupTold({ change, chatId, by, participants, what }: Body<'group'>): Told {
-  const who = participants.map(shownChat)
+export function groupTold({ change, chatId, by, byPerson, participants, people, what }: Body<'group'>): Told {
+  const who = by === undefined ? undefined : (byPerson ?? { id: by })
   return {
     type: `group.${change}`,
-    data: { chatId, ...(by ? { by: shownChat(by) } : {}), participants: who, ...(what ? { what } : {}) },
-  }
+    data: {
+      chatId,
+      ...(who ? present({ by: shownPerson(who), byId: who.id, byLid: who.lid, byName: who.name }) : {}),
+      participants: participants.map(shownChat),
+      // An older node tells no more of them than their ids.
+      people: (people.length > 0 ? people : participants.map((id): KnownPerson => ({ id }))).map(
+        ({ id, phone, lid, name }) => ({ id, ...present({ phone: phone && `+${phone}`, lid, name }) }),
+      ),
+      ...(what ? { what } : {}),
+    },
+  } as Told
+}
+
+function shownPerson({ id, phone }: KnownPerson): string {
+  return phone ? `+${phone}` : shownChat(id)
 }
 
 export function callTold({ callId, video, group, ...body }: Body<'call'>): Told {
@@ -49,9 +62,16 @@ export function callTold({ callId, video, group, ...body }: Body<'call'>): Told 
   return { type: 'call.received', data: { callId, ...(chatId ? { chatId } : {}), ...byWhom(body), video, group } }
 }
 
-export function byWhom({ from, fromPhone, fromLid }: { from: string; fromPhone?: string; fromLid?: string }) {
+export function byWhom({ from, fromPhone, fromLid, fromName }: Someone) {
   const shown = { from: fromPhone ? `+${fromPhone}` : shownChat(from), fromId: from }
-  return fromLid ? { ...shown, fromLid } : shown
+  return { ...shown, ...(fromLid ? { fromLid } : {}), ...(fromName ? { fromName } : {}) }
+}
+
+interface Someone {
+  from: string
+  fromPhone?: string
+  fromLid?: string
+  fromName?: string
 }
 
 /** Who wrote a message that is kept. */

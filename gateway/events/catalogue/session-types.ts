@@ -17,9 +17,26 @@ const linked = { phone: examples.session.phone, lid: '81234567890999@lid', pushN
 const group = {
   chatId: chatId.describe('the group: …@g.us'),
   by: person.describe('who did it').optional(),
+  byId: z.string().describe('chat id of that person').optional(),
+  byLid: sender.fromLid,
+  byName: sender.fromName,
   participants: z.array(person).describe('whom it concerns'),
+  people: z
+    .array(
+      z.strictObject({
+        id: z.string().describe('chat id'),
+        phone: phone.optional(),
+        lid: sender.fromLid,
+        name: sender.fromName,
+      }),
+    )
+    .describe('the same, with all that is known of each'),
 }
-const exampleGroup = { chatId: examples.group, by: '+4915122222222', participants: [examples.phone] }
+const exampleGroup = {
+  ...{ chatId: examples.group, by: '+4915122222222', byId: '4915122222222@c.us', byLid: '81234567890777@lid' },
+  ...{ byName: 'Ben', participants: [examples.phone] },
+  people: [{ id: examples.chatId, phone: examples.phone, lid: examples.lid, name: 'Anna' }],
+}
 const what = z.string().describe('what happened, as WhatsApp names it; after a colon the new text').optional()
 
 export const sessionTypes = {
@@ -80,7 +97,7 @@ export const sessionTypes = {
   'group.updated': define({
     description: 'The subject, description, picture or a setting of a group was changed.',
     data: z.strictObject({ ...group, what }),
-    example: { ...exampleGroup, participants: [], what: 'subject: Summer party' },
+    example: { ...exampleGroup, participants: [], people: [], what: 'subject: Summer party' },
     sealed: ['what'],
   }),
   'call.received': define({
@@ -94,7 +111,7 @@ export const sessionTypes = {
     }),
     example: {
       ...{ callId: 'A1B2C3D4E5F60718', chatId: examples.chatId, from: examples.phone, fromId: examples.chatId },
-      ...{ fromLid: examples.lid, video: false, group: false },
+      ...{ fromLid: examples.lid, fromName: 'Anna', video: false, group: false },
     },
   }),
   'event.unreadable': define({

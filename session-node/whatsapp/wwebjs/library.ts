@@ -7,6 +7,7 @@ import wwebjs from 'whatsapp-web.js'
 export const { Client, Location, MessageMedia, Poll } = wwebjs
 
 export type LibraryClient = wwebjs.Client
+export type GroupNotification = wwebjs.GroupNotification
 export type Page = NonNullable<LibraryClient['pupPage']>
 export type Browser = NonNullable<LibraryClient['pupBrowser']>
 export type LibraryOptions = wwebjs.ClientOptions

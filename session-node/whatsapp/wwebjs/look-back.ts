@@ -27,6 +27,8 @@ export async function lookBack(page: PageApi, receiving: Receiving, since: numbe
     messages += found.length
     for (const raw of found) replay(raw as unknown as RawMessage, receiving)
   }
+  // What waits for its turn is told before this counts as done.
+  await receiving.settled()
   log.info({ chats: chats.length, messages, failed: unread }, 'look_back.done')
   if (unread > 0) throw new AppError('unavailable', `${unread} of ${chats.length} chats could not be read.`)
 }

@@ -94,6 +94,10 @@ export class PageApi {
     return this.#ask(questions.queryNumber, id, 15_000, 'The check of the number')
   }
 
+  lookUpPeople(lids: string[]) {
+    return this.#ask(questions.lookUpPeople, lids, 3_000, 'The look-up of numbers')
+  }
+
   chatIsOpen(id: string) {
     return this.#ask(questions.chatIsOpen, id, 5_000, 'The look at the chat')
   }

@@ -136,13 +136,69 @@ describe.each(shapes)('what a session with keys as $keyShape and chats by $addre
       from: ben.id,
       fromPhone: '4915122222222',
       fromLid: expect.stringMatching(/^\d+@lid$/),
+      fromName: 'Ben',
       emoji: '🎉',
     })
     await ben.revoke(sent)
     expect(await session.body('message_deleted')).toMatchObject({ waMessageId, chatId: ben.id })
     await ben.call(anna.id, { video: true })
-    const call = { from: ben.id, fromPhone: '4915122222222', fromLid: expect.stringMatching(/@lid$/), video: true }
+    const call = { from: ben.id, fromPhone: '4915122222222', fromLid: ben.lid, fromName: 'Ben', video: true }
     expect(await session.body('call')).toMatchObject(call)
+  })
+
+  it('is said with the number beside the LID and the name, in groups too, in the order in which it happened', async () => {
+    const who = (phone: Phone, name: string) => ({
+      ...{ id: phone.id, phone: phone.number, lid: phone.lid, name },
+    })
+    const [cleo, dora, emil] = await Promise.all(
+      ['Cleo', 'Dora', 'Emil'].map((name, at) =>
+        simulator.whatsapp.phone(`491516666666${at}`, { name, hidesNumber: true }),
+      ),
+    )
+    if (!cleo || !dora || !emil) throw new Error('Nobody is there')
+    const team = await ben.createGroup('Team', [anna.id, cleo.id])
+    await ben.addToGroup(team.id, [dora.id, emil.id])
+    expect(await session.body('group', ({ change }) => change === 'joined')).toMatchObject({
+      chatId: team.id,
+      by: ben.id,
+      byPerson: who(ben, 'Ben'),
+      participants: [dora.id, emil.id],
+      people: [who(dora, 'Dora'), who(emil, 'Emil')],
+    })
+    // She was never asked about; nothing that comes after her may be told before.
+    const first = await cleo.send(team.id, { type: 'poll', question: 'When?', options: ['now', 'later'] })
+    const second = await ben.sendText(team.id, 'second', { mentions: [dora.id] })
+    await cleo.react(second, '👍')
+    await dora.vote(first, ['now'])
+    const from = (phone: Phone, name: string) => ({
+      ...{ chatId: team.id, from: phone.id, fromPhone: phone.number, fromLid: phone.lid, fromName: name },
+    })
+    expect(await session.body('message_received', ({ waMessageId }) => waMessageId === first.id)).toMatchObject(
+      from(cleo, 'Cleo'),
+    )
+    expect(await session.body('message_received', ({ waMessageId }) => waMessageId === second.id)).toMatchObject({
+      ...from(ben, 'Ben'),
+      mentions: [dora.id],
+    })
+    expect(await session.body('poll_vote')).toMatchObject({ ...from(dora, 'Dora'), options: ['now'] })
+    expect(await session.body('message_reaction', ({ from }) => from === cleo.id)).toMatchObject(from(cleo, 'Cleo'))
+    const order = session.bodies('message_received').map(({ waMessageId }) => waMessageId)
+    expect(order.indexOf(second.id)).toBe(order.indexOf(first.id) + 1)
+  })
+
+  it('is told without the number when WhatsApp does not say it, and does not wait for it again', async () => {
+    const fred = await simulator.whatsapp.phone('4915177777777', { name: 'Fred', hidesNumber: true })
+    await simulator.whatsapp.fault({ op: 'lookup', mode: 'hang' })
+    const [hidden, open] = shape.addressing === 'lid' ? [fred.lid, undefined] : [fred.id, fred.number]
+    const ids: string[] = []
+    // What comes after it has its turn after it.
+    for (const sender of [fred, ben, fred]) ids.push((await sender.sendText(anna.id, 'hello')).id)
+    const told = () => session.bodies('message_received').filter(({ waMessageId }) => ids.includes(waMessageId))
+    await session.body('message_received', () => told().length === 3)
+    expect(told().map(({ waMessageId }) => waMessageId)).toEqual(ids)
+    for (const got of [told()[0], told()[2]]) {
+      expect([got?.from, got?.fromPhone, got?.fromName]).toEqual([hidden, open, 'Fred'])
+    }
   })
 
   it('is what was typed on the phone, apart from what was sent here', async () => {

@@ -1,11 +1,13 @@
-import type { EventBody, MessageStatus } from '../../../proto/contract.js'
+import type { EventBody, KnownPerson, MessageStatus } from '../../../proto/contract.js'
 import { mediaContent } from '../../../proto/contract.js'
 import type { Logger } from '../../../runtime/log.js'
 import type { ClientEvent } from '../whatsapp-client.js'
+import { oneLine } from './deadline.js'
 import { isMessage, mediaTypeOf, plainContent, type RawMessage } from './incoming-content.js'
-import type { LibraryClient } from './library.js'
+import type { GroupNotification, LibraryClient } from './library.js'
 import type { MediaDownload } from './media-download.js'
-import type { PageEvent, Person } from './page/page-types.js'
+import type { NoticedPeople, PageEvent, Person } from './page/page-types.js'
+import type { People } from './people.js'
 
 interface Dependencies {
   tell: (event: ClientEvent) => void
@@ -15,6 +17,7 @@ interface Dependencies {
   /** Our own chat id. */
   me: () => string
   media: MediaDownload
+  people: People
   log: Logger
 }
 
@@ -22,6 +25,10 @@ type Received = Extract<EventBody, { kind: 'message_received' }>
 
 /** What WhatsApp Web reports, in our words. */
 export class Receiving {
+  /** What waits until it is known whose number is behind a LID, and all that was heard after it. */
+  #turn: Promise<void> = Promise.resolve()
+  #waiting = 0
+
   constructor(private readonly to: Dependencies) {}
 
   attach(client: LibraryClient): void {
@@ -41,23 +48,27 @@ export class Receiving {
   message(raw: RawMessage): void {
     if (!isMessage(raw) || chatOf(raw) === 'status@broadcast') return
     if (raw.id.fromMe && this.to.isOurs(raw.id.id)) return
+    const people = raw.switchboard ? [raw.switchboard.chat, raw.switchboard.sender, ...raw.switchboard.mentions] : []
+    const told = (content: Received['content']) => this.#inTurn(people, () => this.#received(raw, content))
     const type = mediaTypeOf(raw)
-    if (type === undefined) return this.#received(raw, plainContent(raw))
+    if (type === undefined) return told(plainContent(raw))
     const media = this.to.media.of(raw)
-    if (!(media instanceof Promise)) return this.#received(raw, mediaContent(type, media))
-    void media.then((file) => this.#received(raw, mediaContent(type, file)))
+    if (!(media instanceof Promise)) return told(mediaContent(type, media))
+    void media.then((file) => told(mediaContent(type, file)))
   }
 
   ack(raw: RawMessage, ack: number): void {
     const status = statusOf(ack)
     if (!raw.id.fromMe || status === 'pending' || chatOf(raw) === 'status@broadcast') return
-    this.to.tell({
-      kind: 'ack',
-      waMessageId: raw.id.id,
-      chatId: chatOf(raw),
-      status,
-      ...(status === 'failed' && { reason: 'rejected_by_whatsapp' as const }),
-    })
+    this.#inTurn([], () =>
+      this.to.tell({
+        kind: 'ack',
+        waMessageId: raw.id.id,
+        chatId: chatOf(raw),
+        status,
+        ...(status === 'failed' && { reason: 'rejected_by_whatsapp' as const }),
+      }),
+    )
   }
 
   /** The library also reports a thumbnail that was loaded as an edit. */
@@ -65,19 +76,21 @@ export class Receiving {
     if (!isMessage(raw) || typeof body !== 'string' || body === before) return
     const isText = mediaTypeOf(raw) === undefined ? raw.type === 'chat' : body === raw.caption
     if (!isText || (before === undefined && raw.latestEditSenderTimestampMs === undefined)) return
-    this.#tell({ kind: 'message_edited', waMessageId: raw.id.id, chatId: chatOf(raw), body })
+    this.#inTurn([], () => this.#tell({ kind: 'message_edited', waMessageId: raw.id.id, chatId: chatOf(raw), body }))
   }
 
   revoked(raw: RawMessage): void {
     const waMessageId = raw.protocolMessageKey?.id ?? raw.id.id
-    this.#tell({ kind: 'message_deleted', waMessageId, chatId: chatOf(raw) })
+    this.#inTurn([], () => this.#tell({ kind: 'message_deleted', waMessageId, chatId: chatOf(raw) }))
   }
 
   /** Those that a look back found. */
   reactions({ id, switchboard }: RawMessage): void {
-    for (const { sender, emoji } of switchboard?.reactions ?? []) {
-      const chatId = idOf(switchboard?.chat ?? { id: '' })
-      this.#tell({ kind: 'message_reaction', waMessageId: id.id, chatId, ...from(sender), emoji })
+    const { chat = { id: '' }, reactions = [] } = switchboard ?? {}
+    for (const { sender, emoji } of reactions) {
+      this.#inTurn([chat, sender], () =>
+        this.#tell({ kind: 'message_reaction', waMessageId: id.id, chatId: idOf(chat), ...from(sender), emoji }),
+      )
     }
   }
 
@@ -87,25 +100,43 @@ export class Receiving {
       case 'refused': {
         const { id: waMessageId, chat } = event
         const reason = 'rejected_by_whatsapp' as const
-        this.to.tell({ kind: 'ack', waMessageId, chatId: idOf(chat), status: 'failed', reason })
-        return
+        return this.to.tell({ kind: 'ack', waMessageId, chatId: idOf(chat), status: 'failed', reason })
       }
       case 'reaction': {
         const { parentId: waMessageId, chat, sender, emoji } = event
         if (event.fromMe && this.to.isOwnReaction(waMessageId, emoji)) return
-        this.#tell({ kind: 'message_reaction', waMessageId, chatId: idOf(chat), ...from(sender), emoji })
-        return
+        return this.#inTurn([chat, sender], () =>
+          this.#tell({ kind: 'message_reaction', waMessageId, chatId: idOf(chat), ...from(sender), emoji }),
+        )
       }
       case 'vote': {
         const { parentId: waMessageId, chat, sender, options } = event
-        this.#tell({ kind: 'poll_vote', waMessageId, chatId: idOf(chat), ...from(sender), options })
-        return
+        return this.#inTurn([chat, sender], () =>
+          this.#tell({ kind: 'poll_vote', waMessageId, chatId: idOf(chat), ...from(sender), options }),
+        )
       }
       case 'call': {
         const { id: callId, sender, video, group } = event
-        if (!event.outgoing) this.#tell({ kind: 'call', callId, ...from(sender), video, group })
+        if (event.outgoing) return
+        return this.#inTurn([sender], () => this.#tell({ kind: 'call', callId, ...from(sender), video, group }))
       }
     }
+  }
+
+  /** Resolves once nothing waits for its turn. */
+  settled(): Promise<void> {
+    return this.#turn
+  }
+
+  /** At once, unless somebody's number has to be asked for or something else waits for that. */
+  #inTurn(people: Person[], tell: () => void): void {
+    if (this.to.people.fill(people) && this.#waiting === 0) return tell()
+    this.#waiting += 1
+    this.#turn = this.#turn
+      .then(() => this.to.people.complete(people))
+      .then(tell)
+      .catch((thrown: unknown) => this.to.log.error({ problem: oneLine(thrown) }, 'heard.not_told'))
+      .finally(() => (this.#waiting -= 1))
   }
 
   #received(raw: RawMessage, content: Received['content']): void {
@@ -130,24 +161,20 @@ export class Receiving {
     })
   }
 
-  #group(
-    change: 'joined' | 'left' | 'updated',
-    {
-      chatId,
-      author,
-      recipientIds,
-      type,
-      body,
-    }: { chatId: string; author: string; recipientIds: unknown[]; type: unknown; body: string },
-  ): void {
-    this.#tell({
-      kind: 'group',
-      change,
-      chatId,
-      ...(author && { by: author }),
-      participants: recipientIds.map(textOf),
-      what: body ? `${String(type)}: ${body}` : String(type),
-    })
+  #group(change: 'joined' | 'left' | 'updated', notification: GroupNotification): void {
+    const { chatId, type, body } = notification
+    const { by, people } = notification.recipientIds as unknown as NoticedPeople
+    this.#inTurn(by ? [by, ...people] : people, () =>
+      this.#tell({
+        kind: 'group',
+        change,
+        chatId,
+        ...(by && { by: idOf(by), byPerson: known(by) }),
+        participants: people.map(idOf),
+        people: people.map(known),
+        what: body ? `${String(type)}: ${body}` : String(type),
+      }),
+    )
   }
 
   #tell(body: EventBody): void {
@@ -169,11 +196,23 @@ function idOf({ id, phone }: Person): string {
   return phone ?? id
 }
 
-function from(person: Person): { from: string; fromPhone?: string; fromLid?: string } {
+function from(person: Person): { from: string; fromPhone?: string; fromLid?: string; fromName?: string } {
+  const { id, phone, lid, name } = known(person)
   return {
-    from: idOf(person),
-    ...(person.phone !== undefined && { fromPhone: person.phone.replace(/@.*$/, '') }),
-    ...(person.lid !== undefined && { fromLid: person.lid }),
+    from: id,
+    ...(phone !== undefined && { fromPhone: phone }),
+    ...(lid !== undefined && { fromLid: lid }),
+    ...(name !== undefined && { fromName: name }),
+  }
+}
+
+function known(person: Person): KnownPerson {
+  const { phone, lid, name } = person
+  return {
+    id: idOf(person),
+    ...(phone !== undefined && { phone: phone.replace(/@.*$/, '') }),
+    ...(lid !== undefined && { lid }),
+    ...(name !== undefined && { name }),
   }
 }
 

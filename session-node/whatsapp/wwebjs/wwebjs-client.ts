@@ -14,6 +14,7 @@ import { MediaDownload } from './media-download.js'
 import { dismissOnboarding } from './onboarding.js'
 import { PageApi } from './page-api.js'
 import { PageLife } from './page-life.js'
+import { People } from './people.js'
 import type { PageEvent } from './page/page-types.js'
 import { endBrowserTree } from './process-tree.js'
 import { ProfileAuth } from './profile-auth.js'
@@ -72,6 +73,7 @@ class WwebjsClient implements WhatsAppClient {
       isOwnReaction: (parentId, emoji) => this.#sending.isOwnReaction(parentId, emoji),
       me: () => this.#life.me,
       media: new MediaDownload(this.#page, media, signal, log),
+      people: new People({ ask: (lids) => this.#page.lookUpPeople(lids), log }),
       log,
     })
     const readiness = new Readiness({

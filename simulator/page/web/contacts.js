@@ -2,7 +2,7 @@ import { Collection, Model } from './model.js'
 import { define, defineAll } from './require.js'
 import { line } from './line.js'
 import { page } from './state.js'
-import { createWid, fromServer, learnSiblings, phoneOf, toServer } from './wid.js'
+import { createWid, fromServer, hideNumber, learnSiblings, phoneOf, showNumber, toldPhoneOf, toServer } from './wid.js'
 
 class ContactModel extends Model {
   get formattedName() {
@@ -18,7 +18,7 @@ class ContactCollection extends Collection {
   gadd(id) {
     const wid = createWid(id)
     return this.add(
-      new ContactModel({ id: wid, isContactBlocked: false, phoneNumber: wid.isLid() ? phoneOf(wid) : undefined }),
+      new ContactModel({ id: wid, isContactBlocked: false, phoneNumber: wid.isLid() ? toldPhoneOf(wid) : undefined }),
     )
   }
 }
@@ -28,10 +28,11 @@ export const Blocklist = new Collection(Model)
 
 /** Takes in what the server says about people: both their ids and the name they gave themselves. */
 export function learnContacts(people) {
-  for (const { phone, lid, name } of people) {
+  for (const { phone, lid, name, hidesNumber } of people) {
     learnSiblings(phone, lid)
+    if (hidesNumber) hideNumber(lid)
     const contact = Contact.gadd(fromServer(phone))
-    contact.set({ pushname: name, phoneNumber: contact.id.isLid() ? createWid(phone) : undefined })
+    contact.set({ pushname: name, phoneNumber: contact.id.isLid() ? toldPhoneOf(contact.id) : undefined })
   }
 }
 
@@ -47,6 +48,7 @@ export function isLookedUp(wid) {
 async function queryWidExists(wid) {
   const found = await line.ask('lookup', { id: toServer(wid) })
   if (!found) return null
+  showNumber(found.lid)
   learnContacts([found])
   lookedUp.add(found.phone)
   return { wid: fromServer(found.phone), biz: false }

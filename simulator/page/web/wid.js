@@ -65,6 +65,24 @@ export function learnSiblings(phone, lid) {
   phoneByLid.set(lid, phone)
 }
 
+/** LIDs whose numbers the page has to go by, and does not tell: as WhatsApp does with people who hide theirs. */
+const hidden = new Set()
+const lookedUp = new Set()
+
+export function hideNumber(lid) {
+  if (!lookedUp.has(lid)) hidden.add(lid)
+}
+
+export function showNumber(lid) {
+  lookedUp.add(lid)
+  hidden.delete(lid)
+}
+
+/** The number as the page's own functions tell it. */
+export function toldPhoneOf(wid) {
+  return hidden.has(wid.toString()) ? undefined : phoneOf(wid)
+}
+
 export function lidOf(wid) {
   return wid.isLid() ? wid : toWid(lidByPhone.get(wid.toString()))
 }
@@ -105,11 +123,11 @@ defineAll({
   WAWebJidToWid: { userJidToUserWid: createWid, newsletterJidToWid: createWid },
   WAWebApiContact: {
     getCurrentLid: (wid) => lidOf(wid),
-    getPhoneNumber: (wid) => phoneOf(wid),
-    getAlternateUserWid: (wid) => (wid.isLid() ? phoneOf(wid) : lidOf(wid)),
+    getPhoneNumber: (wid) => toldPhoneOf(wid),
+    getAlternateUserWid: (wid) => (wid.isLid() ? toldPhoneOf(wid) : lidOf(wid)),
   },
   WAWebLidMigrationUtils: {
-    toPn: (wid) => phoneOf(createWid(wid)),
+    toPn: (wid) => toldPhoneOf(createWid(wid)),
     toLid: (wid) => lidOf(createWid(wid)),
   },
 })

@@ -11,14 +11,14 @@ export function installKit(load: number): void {
     return
   }
   const wa = window.require
-  const { Msg: messages } = wa('WAWebCollections')
+  const { Msg: messages, Contact: known } = wa('WAWebCollections')
   const { createWid } = wa('WAWebWidFactory')
   const contacts = wa('WAWebApiContact')
   const MsgKeyClass = wa('WAWebMsgKey')
 
   // Newer builds renamed the property that holds a key as text, and whatsapp-web.js asks for the old name everywhere.
-  const known = messages.getModelsArray()[0]?.id ?? null
-  const renamed = known === null || !Object.hasOwn(known, '_serialized')
+  const sample = messages.getModelsArray()[0]?.id ?? null
+  const renamed = sample === null || !Object.hasOwn(sample, '_serialized')
   if (renamed && !('_serialized' in MsgKeyClass.prototype)) {
     Object.defineProperty(MsgKeyClass.prototype, '_serialized', {
       configurable: true,
@@ -38,10 +38,19 @@ export function installKit(load: number): void {
     return (id as { _serialized?: string })._serialized ?? String(id)
   }
 
+  const contactOf = (id: string) => {
+    try {
+      return known?.get(createWid(id))
+    } catch {
+      return undefined
+    }
+  }
+
   const sibling = (id: string): string => {
     try {
       const wid = createWid(id)
-      return text(wid.server === 'lid' ? contacts.getPhoneNumber(wid) : contacts.getCurrentLid(wid))
+      if (wid.server !== 'lid') return text(contacts.getCurrentLid(wid))
+      return text(contacts.getPhoneNumber(wid)) || text(contactOf(id)?.phoneNumber)
     } catch {
       return ''
     }
@@ -49,13 +58,17 @@ export function installKit(load: number): void {
 
   const person = (given: unknown): Person => {
     const id = text(given)
-    if (id.endsWith('@lid')) {
-      const phone = sibling(id)
-      return { id, lid: id, ...(phone.endsWith('@c.us') && { phone }) }
+    const isLid = id.endsWith('@lid')
+    if (!isLid && !id.endsWith('@c.us')) return { id }
+    const other = sibling(id)
+    const named = [contactOf(id), other ? contactOf(other) : undefined]
+    const name = named.flatMap((contact) => contact?.pushname || contact?.verifiedName || []).at(0)
+    return {
+      id,
+      ...(isLid && { lid: id, ...(other.endsWith('@c.us') && { phone: other }) }),
+      ...(!isLid && { phone: id, ...(other.endsWith('@lid') && { lid: other }) }),
+      ...(name !== undefined && { name }),
     }
-    if (!id.endsWith('@c.us')) return { id }
-    const lid = sibling(id)
-    return { id, phone: id, ...(lid.endsWith('@lid') && { lid }) }
   }
 
   const loaded = (id: string): Msg | undefined => {

@@ -1,4 +1,4 @@
-import type { Enrichment, Msg, PageWindow } from './page-types.js'
+import type { Enrichment, Msg, NoticedPeople, PageWindow } from './page-types.js'
 
 declare const window: PageWindow
 
@@ -46,8 +46,9 @@ export function installReceiving(): void {
       const model = { ...original(msg), switchboard }
       if (msg.type !== 'gp2') return model
       // The library passes on nothing else of a notice about a group.
-      const byPhone = (id: unknown) => kit.person(id).phone ?? kit.text(id)
-      return { ...model, author: byPhone(msg.author), recipients: (msg.recipients ?? []).map(byPhone) }
+      const by = kit.person(msg.author)
+      const recipients: NoticedPeople = { ...(by.id && { by }), people: (msg.recipients ?? []).map(kit.person) }
+      return { ...model, author: by.id, recipients }
     }
     helpers.enriched = true
   }

@@ -1,4 +1,4 @@
-import type { FoundMessage, PageWindow, SendRecord } from './page-types.js'
+import type { FoundMessage, PageWindow, Person, SendRecord } from './page-types.js'
 
 declare const window: PageWindow
 
@@ -81,6 +81,21 @@ export async function queryNumber(id: string): Promise<string> {
   const wid = window.require('WAWebWidFactory').createWid(id)
   const answer = await window.require('WAWebQueryExistsJob').queryWidExists(wid)
   return answer?.wid?._serialized ?? ''
+}
+
+/** Whom the page knows once it has asked WhatsApp about them. */
+export function lookUpPeople(lids: string[]): Promise<Person[]> {
+  const kit = window.__switchboard
+  if (!kit) throw new Error('Our scripts are not in the page.')
+  const { createWid } = window.require('WAWebWidFactory')
+  const { queryWidExists } = window.require('WAWebQueryExistsJob')
+  return Promise.all(
+    lids.map(async (lid) => {
+      // One that cannot be found out must not take the others along.
+      await queryWidExists(createWid(lid)).catch(() => undefined)
+      return kit.person(lid)
+    }),
+  )
 }
 
 export function chatIsOpen(id: string): boolean {

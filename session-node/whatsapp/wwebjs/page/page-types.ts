@@ -52,6 +52,13 @@ export interface Chat {
   msgs: Collection<Msg>
 }
 
+export interface Contact {
+  /** What the person calls themselves, and a business that WhatsApp has checked. */
+  pushname?: string
+  verifiedName?: string
+  phoneNumber?: Wid
+}
+
 export interface ReactionSender {
   senderUserJid: unknown
   reactionText: string
@@ -72,6 +79,7 @@ export type AddAndSend = (chat: Chat, message: OutgoingMsg) => [Promise<unknown>
 
 export interface Modules {
   WAWebCollections: {
+    Contact?: Collection<Contact>
     Msg: Collection<Msg> & { getMessagesById(keys: string[]): Promise<{ messages?: Msg[] } | undefined> }
     Chat: Collection<Chat>
     Reactions?: {
@@ -101,6 +109,8 @@ export interface Person {
   id: string
   phone?: string
   lid?: string
+  /** What they call themselves. */
+  name?: string
 }
 
 /** What is added to each message that the library reports. */
@@ -112,6 +122,12 @@ export interface Enrichment {
   mentions: Person[]
   /** When looking back: what others have reacted with, as far as it is recent. */
   reactions?: { sender: Person; emoji: string }[]
+}
+
+/** Of a notice about a group, where the library keeps whom it concerns: it hands this on as it is. */
+export interface NoticedPeople {
+  by?: Person
+  people: Person[]
 }
 
 /** What the page tells by itself, beside what the library reports. */
