@@ -14,7 +14,7 @@ describe('the settings of the gateway', () => {
 
   it('need nothing: SQLite in ./data, on loopback', () => {
     const config = readGatewayConfig({})
-    expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, nodes: [], trustProxy: false, logLevel: 'info' })
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, nodes: [], trustProxy: 0, logLevel: 'info' })
     expect(config.database).toEqual({ kind: 'sqlite', file: `${process.cwd()}/data/switchboard.sqlite` })
     expect(readGatewayConfig({ DATABASE_URL: 'sqlite:', DATA_DIR: '/d' }).database).toEqual({
       kind: 'sqlite',
@@ -23,7 +23,14 @@ describe('the settings of the gateway', () => {
   })
 
   it('name every variable that cannot be used', () => {
-    const env = { PORT: 'x', PUBLIC_URL: 'nowhere', TRUST_PROXY: 'maybe', SECRET_KEY: 'short', ADMIN_API_KEY: 'short' }
+    const env = {
+      PORT: 'x',
+      PUBLIC_URL: 'nowhere',
+      TRUST_PROXY: 'maybe',
+      REDIS_URL: 'redis',
+      SECRET_KEY: 'short',
+      ADMIN_API_KEY: 'short',
+    }
     const read = () =>
       readGatewayConfig({
         ...env,

@@ -20,7 +20,12 @@ export interface GatewayConfig {
   metrics?: MetricsTarget | undefined
   /** How others reach the gateway, for links; where it listens unless set. */
   publicUrl?: string | undefined
-  trustProxy: boolean
+  /** How many proxies stand in front of it. */
+  trustProxy: number
+  /** Where several gateways count requests together. */
+  redisUrl?: string | undefined
+  /** So many keys may be wrong from one address; 0, or nothing, is any number. */
+  authFailuresPerMinute?: number | undefined
   secretKey?: string | undefined
   adminApiKey?: string | undefined
   /** `host:port` or `dns:///name:port` of the session nodes. */
@@ -46,6 +51,12 @@ const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''))
 
+/** `true` is one. */
+const proxies = z.union([z.coerce.number().int().min(0).max(10), flag.transform(Number)], {
+  error: 'must be true, false, or how many proxies stand in front',
+})
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis or rediss URL' })
+
 const days = z.coerce.number().min(0.01, 'must be at least 0.01').max(3_650, 'must be at most 3650')
 const DAY_MS = 86_400_000
 
@@ -66,7 +77,9 @@ const settings = {
   METRICS_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: metricsPort,
   PUBLIC_URL: publicUrl.optional(),
-  TRUST_PROXY: flag.default(false),
+  TRUST_PROXY: proxies.default(0),
+  REDIS_URL: redisUrl.optional(),
+  AUTH_FAILURES_PER_MINUTE: z.coerce.number().int().min(0).max(1_000_000).default(30),
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters: openssl rand -hex 32 makes one').optional(),
   ADMIN_API_KEY: z
     .string()
@@ -130,6 +143,8 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     metrics: metricsTarget(given, METRICS_PORT),
     publicUrl: given.PUBLIC_URL,
     trustProxy: given.TRUST_PROXY,
+    redisUrl: given.REDIS_URL,
+    authFailuresPerMinute: given.AUTH_FAILURES_PER_MINUTE,
     secretKey: given.SECRET_KEY,
     adminApiKey: given.ADMIN_API_KEY,
     nodes: given.NODES,
@@ -148,7 +163,11 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
     s3,
     mediaUrlMs: given.MEDIA_URL_HOURS * 3_600_000,
     logLevel: given.LOG_LEVEL,
-    shown: { ...shownSettings(given, secrets), DATABASE_URL: shownUrl(url) },
+    shown: {
+      ...shownSettings(given, secrets),
+      DATABASE_URL: url === undefined ? 'in DATA_DIR' : shownUrl(url),
+      REDIS_URL: given.REDIS_URL === undefined ? 'unset' : shownUrl(given.REDIS_URL),
+    },
   }
 }
 
@@ -164,8 +183,7 @@ export function readLoneGatewayConfig(): GatewayConfig {
   return config
 }
 
-function shownUrl(url: string | undefined): string {
-  if (url === undefined) return 'in DATA_DIR'
+function shownUrl(url: string): string {
   if (!URL.canParse(url)) return url
   const shown = new URL(url)
   if (shown.password !== '') shown.password = 'set'

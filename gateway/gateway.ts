@@ -14,7 +14,7 @@ import { IdempotencyKeyRepository } from './idempotency/idempotency-key-reposito
 import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import { KeyTrimmer } from './idempotency/key-trimmer.js'
 import { KeyedRequests } from './idempotency/keyed-requests.js'
-import { refusalMetrics } from './limits/limit-metrics.js'
+import { createLimits } from './limits/create-limits.js'
 import { createMessaging, type Messaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
@@ -37,7 +37,7 @@ import { Admission } from './tenants/admission.js'
 import { ApiKeyRepository } from './tenants/api-key-repository.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
 import { Secrets } from './tenants/secrets.js'
-import { DEFAULT_TENANT, UNLIMITED } from './tenants/tenant.js'
+import { DEFAULT_TENANT } from './tenants/tenant.js'
 import { TenantRepository } from './tenants/tenant-repository.js'
 import { Tenants } from './tenants/tenants.js'
 import { DEFAULT_RETENTION } from './webhooks/delivery-trimmer.js'
@@ -81,7 +81,11 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const keyRepository = new ApiKeyRepository(db)
   const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
   const tenants = new Tenants({ db, repository: new TenantRepository(db), clock, log })
-  const admission = new Admission(keys, tenants)
+  const { redisUrl, authFailuresPerMinute } = config
+  const limits = createLimits({
+    ...{ redisUrl, authFailuresPerMinute, tenants, metrics, log },
+    admission: new Admission(keys, tenants),
+  })
   const adminKey = new AdminKey({ db, repository: keyRepository, keys, given: config.adminApiKey, dataDir, log })
 
   const directory = new NodeDirectory({
@@ -98,11 +102,8 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const keyed = new KeyedRequests(idempotencyKeys)
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
-  const onRefused = refusalMetrics(metrics)
   const messaging = createMessaging({
-    limits: async (tenantId) => (await tenants.find(tenantId))?.limits ?? UNLIMITED,
-    onRefused,
-    admission,
+    limits,
     ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
@@ -152,7 +153,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     https: config.publicUrl?.startsWith('https:') ?? false,
     log,
     onEnded: httpMetrics(metrics),
-    keys: admission,
+    keys: limits.admission,
     keyless: messaging.keyless,
     open: [...messaging.open, healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [
@@ -166,7 +167,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, time, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
+  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
 
   return {
     start: () => parts.start(),

@@ -16,7 +16,7 @@ import type { ApiRouter, OpenRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
 import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import type { KeyedRequests } from './idempotency/keyed-requests.js'
-import type { LimitKind } from './limits/limit-metrics.js'
+import type { Limits } from './limits/create-limits.js'
 import { QuotaRepository } from './limits/quota-repository.js'
 import { Quotas } from './limits/quotas.js'
 import { createMedia } from './media/create-media.js'
@@ -54,16 +54,14 @@ import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
 import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
-import type { Admission } from './tenants/admission.js'
 import type { Secrets } from './tenants/secrets.js'
-import type { TenantLimits } from './tenants/tenant.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
   db: Database
   directory: NodeDirectory
   secrets: Secrets
-  admission: Admission
+  limits: Limits
   sessionEvents: SessionEvents
   keys: IdempotencyKeys
   keyed: KeyedRequests
@@ -71,9 +69,6 @@ export interface MessagingOptions {
   sessions: () => Pick<Sessions, 'get' | 'find' | 'findAll' | 'start' | 'deleted'>
   /** Sessions that a node has and that are not its own. */
   strays: NodeLinksOptions['strays']
-  /** What a tenant may use, from memory. */
-  limits: (tenantId: TenantId) => Promise<TenantLimits>
-  onRefused: (kind: LimitKind) => void
   dataDir: string
   /** Where files are kept; in `dataDir` unless given. */
   s3: S3Settings | undefined
@@ -126,7 +121,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     ...{ db, guarded, nodeClient, clock, log },
     dataDir: options.dataDir,
     s3: options.s3,
-    limits: options.limits,
+    limits: options.limits.of,
     liveNodes: () => links.liveNodes(),
     isToBeSent: (tenantId, id) => messageFiles.isToBeSent(tenantId, id),
     addEvents: (...args) => eventRepository.add(...args),
@@ -169,10 +164,10 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const quotas = new Quotas({
     ...{ db, clock, time },
     repository: new QuotaRepository(db),
-    limits: options.limits,
+    limits: options.limits.of,
     addEvents: (...args) => eventRepository.add(...args),
     onTold: () => streams.wake(),
-    onRefused: () => options.onRefused('messages_per_day'),
+    onRefused: () => options.limits.onRefused('messages_per_day'),
   })
   const messages = new Messages({
     ...{ db, news, directory, sessions, keys, quotas, handOver, clock, time },
@@ -215,7 +210,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const streams = createEventStreams({
     ...{ presenter, sessions, metrics, log },
     repository: eventRepository,
-    keys: options.admission,
+    keys: options.limits.admission,
     trimmedTo: (tenantId) => oldEvents.trimmedTo(tenantId),
   })
   const webhooks = createWebhooks({

@@ -1,4 +1,5 @@
-// Programs that the tests run: the languages of the examples in docs/webhooks.md, and the tool that checks metrics and alerts.
+// Programs that the tests run: the languages of the examples in docs/webhooks.md, the tool that checks metrics and alerts,
+// and the server in which gateways count requests together.
 import { SetupError, step, which } from './steps.mjs'
 import { canInstall, installCommand, installSystemPackages, packageManager } from './system-packages.mjs'
 
@@ -8,6 +9,7 @@ const programs = {
   bash: everywhere('bash'),
   openssl: everywhere('openssl'),
   python3: everywhere('python3'),
+  'redis-server': { 'apt-get': 'redis-server', apk: 'redis', dnf: 'redis' },
   promtool: { 'apt-get': 'prometheus', apk: 'prometheus', dnf: 'golang-github-prometheus' },
 }
 

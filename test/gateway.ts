@@ -58,7 +58,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     database: parseDatabaseUrl(database.url),
     host: '127.0.0.1',
     port: 0,
-    trustProxy: false,
+    trustProxy: 0,
     secretKey: randomBytes(32).toString('hex'),
     adminApiKey: ADMIN_KEY,
     nodes: nodes.map(({ node }) => node.address()),

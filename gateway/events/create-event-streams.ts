@@ -3,7 +3,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Metrics } from '../../runtime/metrics.js'
 import type { Keyless } from '../http/authenticate.js'
 import type { ApiRouter } from '../http/context.js'
-import type { Admission } from '../tenants/admission.js'
+import type { LimitedAdmission } from '../limits/limited-admission.js'
 import { EventOpening } from './event-opening.js'
 import type { EventPresenter } from './event-presenter.js'
 import type { EventRepository } from './event-repository.js'
@@ -19,7 +19,7 @@ export interface EventStreamsOptions {
   presenter: EventPresenter
   sessions: EventsOptions['sessions']
   trimmedTo: EventsOptions['trimmedTo']
-  keys: Pick<Admission, 'admit' | 'stillGood'>
+  keys: Pick<LimitedAdmission, 'admit' | 'count' | 'stillGood'>
   limits?: StreamLimits
   metrics: Metrics
   log: Logger

@@ -13,7 +13,7 @@ describe('health', () => {
   async function serve(ping: () => Promise<void>) {
     const nodes = () => [{ reachable: false, info: { id: 'nod_a' } } as unknown as KnownNode]
     http = createHttpServer({
-      ...{ host: '127.0.0.1', port: 0, trustProxy: false, https: false, log: silentLog() },
+      ...{ host: '127.0.0.1', port: 0, trustProxy: 0, https: false, log: silentLog() },
       keys: { admit: () => Promise.reject(new Error('no key is asked for')) },
       open: [healthRoutes({ db: { ping }, directory: { nodes } })],
       api: [new Router<ApiState>()],

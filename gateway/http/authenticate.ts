@@ -1,11 +1,14 @@
 import { AppError } from '../../runtime/app-error.js'
 import type { Admitted, Credential } from '../tenants/admission.js'
 import type { ApiKey, Scope } from '../tenants/api-key.js'
+import type { Standing } from '../limits/request-limits.js'
 import type { ApiContext, ApiMiddleware } from './context.js'
 
 export interface KeyCheck {
   /** Who asks. Throws `unauthenticated`, and `forbidden` when they may not. */
   admit(credential: Credential): Promise<Admitted>
+  /** How far the limits of who asks are used; nobody has any unless given. */
+  count?(admitted: Admitted): Promise<Standing>
 }
 
 /** Whether a request shows by other means than a key, or will show later, that it may: its route checks that. */
@@ -22,13 +25,18 @@ export function authenticate(keys: KeyCheck, keyless: Keyless = () => false): Ap
   }
 }
 
-/** Makes the request that of a key. Throws `unauthenticated` and `forbidden`. */
+/** Makes the request that of a key. Throws `unauthenticated`, `forbidden` and `rate_limited`. */
 export async function admit(ctx: ApiContext, keys: KeyCheck, text: string): Promise<void> {
   const ref = ctx.get('X-Tenant').trim()
-  const { key, tenantId } = await keys.admit({ text, address: ctx.ip, tenant: ref === '' ? undefined : ref })
+  const admitted = await keys.admit({ text, address: ctx.ip, tenant: ref === '' ? undefined : ref })
+  const { key, tenantId } = admitted
   ctx.state.key = key
   ctx.state.tenantId = tenantId
   ctx.state.log = ctx.state.log.child({ tenant: tenantId, key: key.id }, true)
+  const standing = await keys.count?.(admitted)
+  if (!standing) return
+  ctx.set(standing.headers)
+  if (standing.refusal) throw standing.refusal
 }
 
 export function credentialOf(ctx: ApiContext): string | undefined {

@@ -67,7 +67,7 @@ function server(): HttpServer {
   return createHttpServer({
     host: '127.0.0.1',
     port: 0,
-    trustProxy: false,
+    trustProxy: 0,
     https: false,
     log: silentLog(),
     keys,

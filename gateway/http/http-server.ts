@@ -15,8 +15,8 @@ import { handleUpgrades } from './upgrades.js'
 export interface HttpServerOptions {
   host: string
   port: number
-  /** Believes X-Forwarded-For and -Proto. */
-  trustProxy: boolean
+  /** How many proxies stand in front, whose X-Forwarded-For and -Proto are believed. */
+  trustProxy: number
   /** Reached over TLS, by a proxy in front. */
   https: boolean
   log: Logger
@@ -50,7 +50,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let server: Server | undefined
   let url = `http://${host}:${options.port}`
 
-  const app = new Koa<OpenState>({ proxy: options.trustProxy })
+  // Each proxy adds the address that it sees: what stands before those of ours is whatever the client wrote.
+  const app = new Koa<OpenState>({ proxy: options.trustProxy > 0, maxIpsCount: options.trustProxy })
   app.on('error', (err: Error & { code?: string }) => {
     // A client that hangs up in the middle of an answer is no failure of ours.
     if (err.code === 'ECONNRESET' || err.code === 'EPIPE' || err.code === 'ERR_STREAM_PREMATURE_CLOSE') return

@@ -40,6 +40,20 @@ export const problemCodes = {
   api_key_malformed: code('unauthenticated', 'The key is not complete: a character is wrong or missing.'),
   api_key_unknown: code('unauthenticated', 'No such key, or it was revoked.'),
   api_key_expired: code('unauthenticated', "The key's time is over."),
+  too_many_failures: code(
+    'rate_limited',
+    'Too many keys from this address were not valid. Ask again after `Retry-After`.',
+  ),
+  // limits
+  rate_limited: code(
+    'rate_limited',
+    'The key, or its tenant, has made as many requests as it may in a minute. Ask again after `Retry-After`.',
+  ),
+  quota_exceeded: code(
+    'rate_limited',
+    'The tenant has had as many messages accepted as it may in a day (UTC). `detail` and `Retry-After` say when it may again.',
+  ),
+  // what a key may
   scope_missing: code('forbidden', 'The key lacks the scope for this.'),
   address_not_allowed: code('forbidden', 'The key may not be used from this address.'),
   tenant_suspended: code('forbidden', 'The tenant of the key is suspended.'),
