@@ -35,10 +35,15 @@ import { tables } from './tables.js'
 import { AdminKey } from './tenants/admin-key.js'
 import { Admission } from './tenants/admission.js'
 import { ApiKeyRepository } from './tenants/api-key-repository.js'
+import { apiKeyRoutes } from './tenants/api-key-routes.js'
 import { ApiKeys, type NewApiKey } from './tenants/api-keys.js'
+import { KeyAdministration } from './tenants/key-administration.js'
 import { Secrets } from './tenants/secrets.js'
 import { DEFAULT_TENANT } from './tenants/tenant.js'
+import { TenantBelongings } from './tenants/tenant-belongings.js'
+import { TenantRemoval } from './tenants/tenant-removal.js'
 import { TenantRepository } from './tenants/tenant-repository.js'
+import { tenantRoutes } from './tenants/tenant-routes.js'
 import { Tenants } from './tenants/tenants.js'
 import { DEFAULT_RETENTION } from './webhooks/delivery-trimmer.js'
 import { DEFAULT_SCHEDULE } from './webhooks/schedule.js'
@@ -62,8 +67,8 @@ export interface Gateway extends Service {
   localUrl(): string
   /** The admin key, where this gateway knows it; `isNew` when it was made at this start. */
   adminApiKey(): { text: string; isNew: boolean } | undefined
-  /** A key of the tenant `default`; its text is known only now. */
-  issueKey(wanted: Omit<NewApiKey, 'tenantId'>): Promise<string>
+  /** A key, of the tenant `default` unless given; its text is known only now. */
+  issueKey(wanted: Omit<NewApiKey, 'tenantId'> & Partial<Pick<NewApiKey, 'tenantId'>>): Promise<string>
   db: Database
   tenants: Tenants
   /** One round of removing what is old enough. */
@@ -80,7 +85,8 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const secrets = new Secrets({ secretKey: config.secretKey, dataDir })
   const keyRepository = new ApiKeyRepository(db)
   const keys = new ApiKeys({ db, repository: keyRepository, pepper: () => secrets.key('api-keys'), clock, log })
-  const tenants = new Tenants({ db, repository: new TenantRepository(db), clock, log })
+  const tenantRepository = new TenantRepository(db)
+  const tenants = new Tenants({ db, repository: tenantRepository, clock, log })
   const { redisUrl, authFailuresPerMinute } = config
   const limits = createLimits({
     ...{ redisUrl, authFailuresPerMinute, tenants, metrics, log },
@@ -103,7 +109,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const sessionRepository = new SessionRepository(db)
   const sessionNode = new SessionNode(directory)
   const messaging = createMessaging({
-    limits,
+    ...{ limits, tenants },
     ...{ db, directory, secrets, dataDir, metrics, clock, time: time.now, log },
     sessionEvents: new SessionEvents(sessionRepository),
     keys: idempotencyKeys,
@@ -125,6 +131,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     presence: messaging.presence,
     repository: sessionRepository,
     node: sessionNode,
+    makeRoom: (tx, tenantId, count) => tenants.makeRoom(tx, tenantId, 'sessions', count),
     onCreated: messaging.onSessionCreated,
     onDeleted: messaging.onSessionDeleted,
   })
@@ -134,6 +141,24 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     sessions,
     node: sessionNode,
     log,
+    ...(outside.everyMs === undefined ? {} : { roundMs: outside.everyMs }),
+  })
+  const administration = new KeyAdministration({
+    ...{ db, keys, tenants, tenantRepository, clock, log },
+    repository: keyRepository,
+    findSession: (tenantId, ref) => sessions.get(tenantId, ref),
+  })
+  const removal = new TenantRemoval({
+    ...{ db, tenants, keys, keyRepository, clock, log },
+    repository: tenantRepository,
+    belongings: new TenantBelongings(db, tables),
+    sessions: {
+      existing: (tenantId) => sessions.existing(tenantId),
+      remove: (session) => sessions.delete(session),
+      clear: (tenantId) => reconciler.clear(tenantId),
+    },
+    endWebhooks: messaging.endWebhooks,
+    removeFiles: messaging.removeFiles,
     ...(outside.everyMs === undefined ? {} : { roundMs: outside.everyMs }),
   })
   addSessionMetrics({
@@ -162,12 +187,14 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
       sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
       sandboxRoutes({ sessions, node: sessionNode, keyed }),
+      tenantRoutes({ tenants, removal, keyed, keys: idempotencyKeys }),
+      apiKeyRoutes({ administration, tenants, keyed, keys: idempotencyKeys, clock }),
       ...messaging.routes,
     ],
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, http)
+  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, removal, http)
 
   return {
     start: () => parts.start(),
@@ -175,7 +202,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     url: publicUrl,
     localUrl: http.url,
     adminApiKey: () => (adminKey.text === undefined ? undefined : { text: adminKey.text, isNew: adminKey.isNew }),
-    issueKey: async (wanted) => (await keys.issue({ ...wanted, tenantId: DEFAULT_TENANT })).text,
+    issueKey: async (wanted) => (await keys.issue({ tenantId: DEFAULT_TENANT, ...wanted })).text,
     db,
     tenants,
     trimOnce: (now) => messaging.retention.trimOnce(now),

@@ -55,6 +55,7 @@ import type { Session } from './sessions/session.js'
 import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { Secrets } from './tenants/secrets.js'
+import type { Tenants } from './tenants/tenants.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
@@ -62,6 +63,7 @@ export interface MessagingOptions {
   directory: NodeDirectory
   secrets: Secrets
   limits: Limits
+  tenants: Tenants
   sessionEvents: SessionEvents
   keys: IdempotencyKeys
   keyed: KeyedRequests
@@ -217,6 +219,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     ...{ db, presenter, sessions, keys, keyed, metrics, clock, time, log },
     secrets: options.secrets,
     settings: options.webhooks,
+    makeRoom: (tx, tenantId, count) => options.tenants.makeRoom(tx, tenantId, 'webhooks', count),
     events: () => eventRepository,
     pendingMedia: (ids) => files.repository.pendingAmong(ids),
   })

@@ -26,6 +26,8 @@ export interface AppErrorOptions extends ErrorOptions {
   reason?: string
   /** When asking again makes sense. */
   retryAfterMs?: number
+  /** What programs need to know besides: fields of the answer. */
+  more?: Readonly<Record<string, unknown>>
 }
 
 /** A failure we expected. `message` may be shown to the caller; `cause` goes to the log. */
@@ -33,6 +35,7 @@ export class AppError extends Error {
   override name = 'AppError'
   readonly reason: string
   readonly retryAfterMs: number | undefined
+  readonly more: Readonly<Record<string, unknown>> | undefined
 
   constructor(
     readonly code: ErrorCode,
@@ -42,6 +45,7 @@ export class AppError extends Error {
     super(message, options)
     this.reason = options.reason ?? code
     this.retryAfterMs = options.retryAfterMs
+    this.more = options.more
   }
 }
 

@@ -18,6 +18,8 @@ export type FaultPoint =
   | 'events.written'
   /** Gateway: a receiver has accepted an event, and the delivery does not say so yet. */
   | 'delivery.answered'
+  /** Gateway: of a tenant that is being deleted sessions and files are gone, messages are still there. */
+  | 'tenant.half_removed'
   /** Gateway: a table is made, and its migration is not recorded yet. */
   | 'migration.unrecorded'
   /** Node: the journal says that the message is on its way, and the page has not been touched. */

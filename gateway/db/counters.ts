@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm'
-import { change, query } from './statements.js'
+import { isDuplicate } from './database-errors.js'
+import { change, query, sqliteOf } from './statements.js'
 import { Table } from './table.js'
 
 interface CounterRow {
@@ -22,4 +23,19 @@ export async function takeNumbers(tx: EntityManager, name: CounterName, count = 
   const [row] = await query<{ value: number | string }>(tx, 'SELECT value FROM counters WHERE name = ?', [name])
   if (!row) throw new Error(`There is no counter ${name}`)
   return Number(row.value) - count + 1
+}
+
+/** Whoever takes the turn of the same name waits until this transaction ends. */
+export async function takeTurn(tx: EntityManager, name: string): Promise<void> {
+  // One writer at a time.
+  if (sqliteOf(tx)) return
+  const take = () => change(tx, 'UPDATE counters SET value = value + 1 WHERE name = ?', [name])
+  if ((await take()) > 0) return
+  try {
+    await change(tx, 'INSERT INTO counters (name, value) VALUES (?, 1)', [name])
+  } catch (error) {
+    // Another one made it in between.
+    if (!isDuplicate(error)) throw error
+    await take()
+  }
 }

@@ -26,6 +26,11 @@ export class Table<Row extends object> extends EntitySchema<Row> {
     super(schemaOf(tableName, define(columns('sqlite'))))
   }
 
+  /** As the database calls them. */
+  columnNames(): string[] {
+    return Object.values<Column>(this.define(columns('sqlite')).columns).map(({ name }) => name)
+  }
+
   /** What a connection to this kind of database is given. It is found again by name, so queries may name this table. */
   forDialect(dialect: Dialect): EntitySchema<Row> {
     return new EntitySchema(schemaOf(this.tableName, this.define(columns(dialect))))

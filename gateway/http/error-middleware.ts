@@ -1,12 +1,14 @@
 import type { Middleware, ParameterizedContext } from 'koa'
-import { AppError, type ErrorCode, toAppError } from '../../runtime/app-error.js'
+import { AppError, toAppError } from '../../runtime/app-error.js'
 import type { OpenState } from './context.js'
+import type { Kind } from './problem-codes.js'
 
-const problems: Record<ErrorCode, [status: number, title: string]> = {
+const problems: Record<Kind, [status: number, title: string]> = {
   invalid: [400, 'The request is not valid'],
   unauthenticated: [401, 'No valid API key'],
   forbidden: [403, 'Not allowed'],
   not_found: [404, 'Not found'],
+  method_not_allowed: [405, 'Method not allowed'],
   conflict: [409, 'Conflict'],
   not_ready: [409, 'Not ready'],
   gone: [410, 'Gone'],
@@ -52,10 +54,17 @@ function answer(ctx: ParameterizedContext<OpenState>, thrown: unknown): void {
   if (error.code === 'unauthenticated') ctx.set('WWW-Authenticate', 'Bearer realm="switchboard"')
   // What is left of a body that was refused is not read: the connection cannot be used again.
   if (error.code === 'too_large' || error.code === 'storage_full') ctx.set('Connection', 'close')
-  problem(ctx, status, title, error.reason, error.message)
+  problem(ctx, status, title, error.reason, error.message, error.more)
 }
 
-function problem(ctx: ParameterizedContext<OpenState>, status: number, title: string, code: string, detail: string) {
+function problem(
+  ctx: ParameterizedContext<OpenState>,
+  status: number,
+  title: string,
+  code: string,
+  detail: string,
+  more: Readonly<Record<string, unknown>> = {},
+) {
   ctx.status = status
   ctx.set('Cache-Control', 'no-store')
   ctx.body = JSON.stringify({
@@ -65,6 +74,7 @@ function problem(ctx: ParameterizedContext<OpenState>, status: number, title: st
     detail,
     code,
     requestId: ctx.state.requestId,
+    ...more,
   })
   ctx.type = 'application/problem+json'
 }
@@ -72,4 +82,9 @@ function problem(ctx: ParameterizedContext<OpenState>, status: number, title: st
 /** For answers that carry a problem in their own form, such as a page. */
 export function statusOf(error: AppError): number {
   return problems[error.code][0]
+}
+
+/** For the document. */
+export function kindStatus(kind: Kind): readonly [status: number, title: string] {
+  return problems[kind]
 }

@@ -10,6 +10,8 @@ import { linkingOperations } from '../sessions/linking-operations.js'
 import { sandboxOperations } from '../sessions/sandbox-operations.js'
 import { sessionOperations } from '../sessions/session-operations.js'
 import { shortSessionOperations } from '../sessions/short-session-operations.js'
+import { apiKeyOperations } from '../tenants/api-key-operations.js'
+import { tenantOperations } from '../tenants/tenant-operations.js'
 import { deliveryOperations } from '../webhooks/delivery-operations.js'
 import { webhookOperations } from '../webhooks/webhook-operations.js'
 
@@ -25,5 +27,7 @@ export const operations: readonly Operation[] = [
   ...shortMessageOperations,
   ...nodeOperations,
   ...noticeOperations,
+  ...tenantOperations,
+  ...apiKeyOperations,
   ...healthOperations,
 ]

@@ -1,4 +1,4 @@
-import type { NodeId, NodeSession, SessionId } from '../../proto/contract.js'
+import type { NodeId, NodeSession, SessionId, TenantId } from '../../proto/contract.js'
 import type { NodeClient } from '../../proto/node-client.js'
 import type { KnownNode, NodeDirectory } from '../../proto/node-directory.js'
 import { sleep } from '../../runtime/clock.js'
@@ -50,6 +50,17 @@ export class SessionReconciler implements Service {
     return [...there.keys()].filter((id) => !own.has(id))
   }
 
+  /** What nodes in reach still have of a tenant that is being deleted, whose sessions are all gone. */
+  async clear(tenantId: TenantId): Promise<void> {
+    for (const { reachable, client } of this.options.directory.nodes()) {
+      if (!reachable) continue
+      const there = await this.options.node.list(client)
+      for (const session of there.values()) {
+        if (session.tenantId === tenantId) await client.call('DeleteSession', { sessionId: session.id })
+      }
+    }
+  }
+
   /** One round over all nodes that answer. */
   async reconcile(): Promise<void> {
     const reachable = this.options.directory.nodes().filter(({ reachable }) => reachable)
@@ -90,6 +101,10 @@ export class SessionReconciler implements Service {
     if (row.wanted === 'running' && !known) {
       log.info({ session: row.id, node: row.nodeId }, 'session.started_again')
       await node.start(row)
+      // Deleted in this very moment: the node had forgotten it by then.
+      const newest = await this.options.repository.find(row.id)
+      if (newest && newest.wanted !== 'deleted') return
+      await node.delete(row)
     }
     if (known && !samePacing(row, known)) await node.setPacing(row, row.pacing)
   }

@@ -4,7 +4,7 @@ import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
 import { selectRows } from '../db/rows.js'
-import { oneOf } from '../db/statements.js'
+import { oneOf, query } from '../db/statements.js'
 import { isSessionId, isSessionName, liveStatuses, type Session, type Wanted } from './session.js'
 import { sessionTable } from './session-table.js'
 
@@ -19,12 +19,20 @@ export interface SessionFilter {
 export class SessionRepository {
   constructor(private readonly db: Database) {}
 
-  /** Throws `conflict` when the tenant has a session of this name. `also` in the same transaction. */
-  async add(session: Session, also?: (tx: EntityManager) => Promise<void>): Promise<void> {
+  /**
+   * Throws `conflict` when the tenant has a session of this name. `before` and `after` it stands, in the same
+   * transaction.
+   */
+  async add(
+    session: Session,
+    before?: (tx: EntityManager) => Promise<void>,
+    after?: (tx: EntityManager) => Promise<void>,
+  ): Promise<void> {
     try {
       await this.db.write(async (tx) => {
+        await before?.(tx)
         await tx.insert(sessionTable, session)
-        await also?.(tx)
+        await after?.(tx)
       })
     } catch (error) {
       if (!isDuplicate(error)) throw error
@@ -92,6 +100,20 @@ export class SessionRepository {
       }
       return query.orderBy('s.id').take(page.limit).getMany()
     })
+  }
+
+  /** Those of a tenant that exist, also the ones being deleted. */
+  ofTenant(tenantId: TenantId): Promise<Session[]> {
+    return this.db.read((reader) =>
+      selectRows(reader, sessionTable, 'WHERE tenant_id = ? AND live_name IS NOT NULL ORDER BY id', [tenantId]),
+    )
+  }
+
+  /** How many of a tenant exist. */
+  async count(tx: EntityManager, tenantId: TenantId): Promise<number> {
+    const sql = 'SELECT COUNT(*) AS count FROM sessions WHERE tenant_id = ? AND live_name IS NOT NULL'
+    const [row] = await query<{ count: number | string }>(tx, sql, [tenantId])
+    return Number(row?.count ?? 0)
   }
 
   /** Those of a node that exist, also the ones being deleted. */

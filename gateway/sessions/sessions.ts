@@ -29,6 +29,8 @@ export interface SessionsOptions {
   node: SessionNode
   directory: Pick<NodeDirectory, 'pick'>
   presence: NodePresence
+  /** Called in the transaction that makes a session, before. Throws `conflict` when the tenant may have no more. */
+  makeRoom: (tx: Tx, tenantId: TenantId, count: () => Promise<number>) => Promise<void>
   /** Called in the transaction that makes a session: the tenant is told. */
   onCreated: (tx: Tx, session: Session) => Promise<void>
   /** Called in the transaction that deletes a session, for what hangs on it. */
@@ -58,7 +60,7 @@ export class Sessions {
 
   /**
    * The row stands before anything starts. When the node goes away in between, the session starts once it is back.
-   * Throws `conflict` (`session_exists`) and `unavailable` (`no_node_available`, `no_capacity`). `also` in the transaction
+   * Throws `conflict` (`session_exists`, `session_limit_reached`) and `unavailable` (`no_node_available`, `no_capacity`). `also` in the transaction
    * that stores the row.
    */
   async create(
@@ -97,10 +99,14 @@ export class Sessions {
       createdAt: now,
       deletedAt: null,
     }
-    await repository.add(session, async (tx) => {
-      await this.options.onCreated(tx, session)
-      await also?.(tx, session)
-    })
+    await repository.add(
+      session,
+      (tx) => this.options.makeRoom(tx, tenantId, () => repository.count(tx, tenantId)),
+      async (tx) => {
+        await this.options.onCreated(tx, session)
+        await also?.(tx, session)
+      },
+    )
     log.info({ session: session.id, tenant: tenantId, node: info.id, engine: session.engine }, 'session.created')
     return this.begin(session)
   }
@@ -138,6 +144,11 @@ export class Sessions {
   /** Deleted ones too. */
   findAll(ids: readonly SessionId[]): Promise<Session[]> {
     return this.options.repository.findAll(ids)
+  }
+
+  /** All of a tenant, also the ones being deleted. */
+  existing(tenantId: TenantId): Promise<Session[]> {
+    return this.options.repository.ofTenant(tenantId)
   }
 
   async list(
@@ -251,7 +262,11 @@ export class Sessions {
     const told = await this.options.node.start(session, options)
     // The row follows the events; this is for who asks in the moment until they have come.
     await this.options.repository.updateStatus(session.id, session.changedAt, statusOf(told))
-    return this.reread(session)
+    const newest = await this.options.repository.find(session.id)
+    if (newest && newest.wanted !== 'deleted') return newest
+    // Deleted in this very moment: the node had forgotten it by then, and must again.
+    await this.options.node.delete(session)
+    throw deleting(session)
   }
 
   /** On another node than the one that was given up. */
@@ -293,6 +308,9 @@ export class Sessions {
 }
 
 function refuseDeleting(session: Session): void {
-  if (session.wanted !== 'deleted') return
-  throw new AppError('conflict', `The session ${session.name} is being deleted.`, { reason: 'session_deleting' })
+  if (session.wanted === 'deleted') throw deleting(session)
+}
+
+function deleting({ name }: Session): AppError {
+  return new AppError('conflict', `The session ${name} is being deleted.`, { reason: 'session_deleting' })
 }

@@ -3,7 +3,7 @@ import type { TenantId } from '../../proto/contract.js'
 import type { Database } from '../db/database.js'
 import { insertRows, selectRows } from '../db/rows.js'
 import { change } from '../db/statements.js'
-import { isTenantId, isTenantName, type Tenant, type TenantStatus, UNLIMITED } from './tenant.js'
+import { isTenantId, isTenantName, type Tenant, UNLIMITED } from './tenant.js'
 import { type TenantRow, tenantTable } from './tenant-table.js'
 
 export class TenantRepository {
@@ -32,8 +32,7 @@ export class TenantRepository {
   /** The newest row; nobody changes it, or counts what the tenant has under this lock, until the transaction ends. */
   async lock(tx: EntityManager, id: TenantId): Promise<Tenant | null> {
     if (this.db.dialect === 'mysql') await change(tx, 'UPDATE tenants SET id = id WHERE id = ?', [id])
-    const [row] = await selectRows(tx, tenantTable, 'WHERE id = ?', [id])
-    return row ? toTenant(row) : null
+    return this.findIn(tx, id)
   }
 
   async update(tx: EntityManager, id: TenantId, fields: Partial<Omit<TenantRow, 'id'>>): Promise<void> {
@@ -41,8 +40,20 @@ export class TenantRepository {
     await tx.update(tenantTable, { id }, fields as object)
   }
 
-  withStatus(status: TenantStatus): Promise<Tenant[]> {
-    return this.select('WHERE status = ? ORDER BY id', [status])
+  findIn(tx: EntityManager, id: TenantId): Promise<Tenant | null> {
+    return selectRows(tx, tenantTable, 'WHERE id = ?', [id]).then(([row]) => (row ? toTenant(row) : null))
+  }
+
+  /** Those that are being deleted, and since when. */
+  async deleting(): Promise<{ id: TenantId; since: number }[]> {
+    const rows = await this.db.read((reader) =>
+      selectRows(reader, tenantTable, "WHERE status = 'deleting' ORDER BY id", []),
+    )
+    return rows.map(({ id, deletingSince }) => ({ id, since: deletingSince?.getTime() ?? 0 }))
+  }
+
+  async remove(tx: EntityManager, id: TenantId): Promise<void> {
+    await change(tx, "DELETE FROM tenants WHERE id = ? AND status = 'deleting'", [id])
   }
 
   private async select(condition: string, values: readonly unknown[]): Promise<Tenant[]> {

@@ -6,6 +6,7 @@ import { newId } from '../../runtime/ids.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
+import { takeTurn } from '../db/counters.js'
 import {
   DEFAULT_LIMITS,
   DEFAULT_TENANT,
@@ -83,7 +84,10 @@ export class Tenants {
   }
 
   /** Throws `not_found`, `conflict` (`tenant_exists`, `tenant_deleting`, `tenant_default`). */
-  async change(ref: string, { name, limits }: { name?: string; limits?: Partial<TenantLimits> }): Promise<Tenant> {
+  async change(
+    ref: string,
+    { name, limits }: { name?: string | undefined; limits?: Partial<TenantLimits> | undefined },
+  ): Promise<Tenant> {
     const { id } = await this.get(ref)
     if (name !== undefined && id === DEFAULT_TENANT) throw isDefault('renamed')
     return unlessTaken(name ?? '', () =>
@@ -117,9 +121,32 @@ export class Tenants {
       await repository.update(tx, id, { name, status, limits })
       return { ...newest, name, status, limits }
     })
-    this.known.clear()
+    this.forget()
     log.info({ tenant: id, status: tenant.status }, 'tenant.changed')
     return tenant
+  }
+
+  /** Tenants were changed here: that is true at once. */
+  forget(): void {
+    this.known.clear()
+  }
+
+  /**
+   * In the transaction that makes one more of something: makers of the same tenant take turns, so that `count` is true
+   * until it commits. Throws `conflict` (`tenant_deleting`, `session_limit_reached`, `webhook_limit_reached`).
+   */
+  async makeRoom(tx: Tx, id: TenantId, what: 'sessions' | 'webhooks', count: () => Promise<number>): Promise<void> {
+    const tenant = await this.options.repository.findIn(tx, id)
+    if (!tenant) throw tenantUnknown()
+    refuseDeleting(tenant)
+    const most = tenant.limits[what]
+    if (most === null) return
+    // Not the tenant's row: whoever stores an event of the tenant holds that, too.
+    await takeTurn(tx, `${what} ${id}`)
+    if ((await count()) < most) return
+    throw new AppError('conflict', `The tenant ${tenant.name} may have ${most} ${what}, and has as many.`, {
+      reason: what === 'sessions' ? 'session_limit_reached' : 'webhook_limit_reached',
+    })
   }
 
   private remembered(ref: string, look: () => Promise<Tenant | null>): Promise<Tenant | null> {

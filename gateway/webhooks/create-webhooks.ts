@@ -29,7 +29,7 @@ import { Sockets } from './sockets.js'
 import { WebhookRepository } from './webhook-repository.js'
 import { webhookRoutes } from './webhook-routes.js'
 import { WebhookSender } from './webhook-sender.js'
-import { Webhooks } from './webhooks.js'
+import { Webhooks, type WebhooksOptions } from './webhooks.js'
 
 /** What operators set. */
 export interface WebhookSettings {
@@ -47,6 +47,7 @@ export interface CreateWebhooksOptions {
   presenter: EventPresenter
   pendingMedia: EventBodiesOptions['pendingMedia']
   sessions: { get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session> }
+  makeRoom: WebhooksOptions['makeRoom']
   keys: IdempotencyKeys
   keyed: KeyedRequests
   metrics: Metrics
@@ -99,6 +100,7 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
   })
   const webhooks = new Webhooks({
     ...{ db, repository, deliveries, sender, client, sessions, clock },
+    makeRoom: options.makeRoom,
     onChanged: (webhook, how) => deliverer.changed(webhook, how),
   })
   const replays = new Replays({

@@ -45,6 +45,13 @@ export class WebhookRepository {
     return webhook ?? null
   }
 
+  /** How many of a tenant there are. */
+  async count(tx: EntityManager, tenantId: TenantId): Promise<number> {
+    const sql = "SELECT COUNT(*) AS count FROM webhooks WHERE tenant_id = ? AND status <> 'deleted'"
+    const [row] = await query<{ count: number | string }>(tx, sql, [tenantId])
+    return Number(row?.count ?? 0)
+  }
+
   byIds(ids: readonly WebhookId[]): Promise<Webhook[]> {
     if (ids.length === 0) return Promise.resolve([])
     return this.db.read((reader) => this.select(reader, `WHERE id IN ${inList(ids)}`, ids))

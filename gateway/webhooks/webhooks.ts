@@ -24,11 +24,15 @@ export interface WebhooksOptions {
   sender: WebhookSender
   client: Pick<GuardedClient, 'check'>
   sessions: { get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session> }
+  /** Called in the transaction that makes a webhook, before. Throws `conflict` when the tenant may have no more. */
+  makeRoom: (tx: Tx, tenantId: TenantId, count: () => Promise<number>) => Promise<void>
   onChanged: (webhook: Webhook, options?: { reset: boolean }) => void
   clock: Clock
 }
 
 const CONCURRENCY = 4
+/** The next look finds the others. */
+const MOST_AT_ONCE = 500
 
 export class Webhooks {
   private readonly stopping = new AbortController()
@@ -44,10 +48,10 @@ export class Webhooks {
 
   /**
    * `also` in the same transaction. Throws `unprocessable` (`blocked_address`, `invalid_url`), `not_found`
-   * (`session_not_found`) and `forbidden` (`session_not_allowed`).
+   * (`session_not_found`), `forbidden` (`session_not_allowed`) and `conflict` (`webhook_limit_reached`).
    */
   async create(caller: Caller, wanted: WebhookFields, also?: (tx: Tx, webhook: Webhook) => Promise<void>) {
-    const { db, repository, clock } = this.options
+    const { db, repository, makeRoom, clock } = this.options
     const { url, events = ['*'], headers = {}, description = null, signature = 'standard' } = wanted
     const { ordered = false, concurrency = CONCURRENCY } = wanted
     this.checkUrl(url)
@@ -64,6 +68,7 @@ export class Webhooks {
       createdAt: new Date(clock()),
     }
     await db.write(async (tx) => {
+      await makeRoom(tx, caller.tenantId, () => repository.count(tx, caller.tenantId))
       await repository.add(tx, webhook)
       await also?.(tx, webhook)
     })
@@ -131,6 +136,17 @@ export class Webhooks {
   /** Nothing is sent from now on; what is kept of it goes bit by bit. */
   async delete(caller: Caller, id: string): Promise<void> {
     await this.changed(caller, await this.get(caller, id), (webhook) => ({ ...webhook, status: 'deleted' }))
+  }
+
+  /** Nothing is sent any more for this tenant. */
+  async deleteAll(tenantId: TenantId): Promise<void> {
+    const { db, repository, onChanged } = this.options
+    for (const { id } of await repository.list(tenantId, MOST_AT_ONCE)) {
+      const deleted = await db.write((tx) =>
+        repository.change(tx, tenantId, id, (webhook) => ({ ...webhook, status: 'deleted' })),
+      )
+      if (deleted) onChanged(deleted)
+    }
   }
 
   /** A signed request right now, whatever the webhook's status; nothing is stored of it. */
