@@ -1,7 +1,7 @@
 /** Every `code` that an answer may carry: what kind of failure it is, and when it happens. Codes are never renamed. */
 import type { ErrorCode } from '../../runtime/app-error.js'
 
-type Kind = ErrorCode | 'method_not_allowed'
+export type Kind = ErrorCode | 'method_not_allowed'
 
 interface Problem {
   /** Their HTTP statuses are in error-middleware.ts. */

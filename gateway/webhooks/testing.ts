@@ -57,7 +57,6 @@ export function createTestWebhooks({ db, clock, settings = {}, secret = randomBy
     events: () => events,
     pendingMedia: () => Promise.resolve(new Map()),
     makeRoom: () => Promise.resolve(),
-    makeRoom: () => Promise.resolve(),
     sessions: { get: async (_, id) => (await sessionRows.find(id as SessionId)) as Session },
     random: () => 0,
   })
