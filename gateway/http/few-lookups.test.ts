@@ -7,7 +7,12 @@ describe('look-ups of names', () => {
     const at = asked.findIndex((each) => each.hostname === hostname)
     asked.splice(at, 1)[0]?.done(null, [{ address, family: 4 }])
   }
-  const lookup = fewLookups((hostname, _, done) => void asked.push({ hostname, done }), 2)
+  let now = 0
+  const lookup = fewLookups(
+    (hostname, _, done) => void asked.push({ hostname, done }),
+    2,
+    () => now,
+  )
   const look = (hostname: string) =>
     new Promise<string | undefined>((resolve, reject) =>
       lookup(hostname, { all: true }, (error, [first]) => (error ? reject(error) : resolve(first?.address))),
@@ -33,5 +38,27 @@ describe('look-ups of names', () => {
     const again = look('well.example')
     answer('well.example', '192.0.2.9')
     expect(await again).toBe('192.0.2.9')
+  })
+
+  it('leave room for others beside names that took long the last time, however many of these there are', async () => {
+    const names = ['slow1.example', 'slow2.example']
+    const first = names.map(look)
+    now += 5_000
+    for (const name of names) answer(name, '192.0.2.3')
+    await Promise.all(first)
+    const second = names.map(look)
+    expect(asked.map(({ hostname }) => hostname)).toEqual(['slow1.example'])
+    const quick = look('new.example')
+    answer('new.example', '192.0.2.4')
+    expect(await quick).toBe('192.0.2.4')
+    // The one that waits has its turn, and what it meant lately serves it meanwhile.
+    expect(await second[1]).toBe('192.0.2.3')
+    now += 1
+    answer('slow1.example', '192.0.2.5')
+    expect(await second[0]).toBe('192.0.2.5')
+    // It was quick this time.
+    const third = look('slow1.example')
+    answer('slow1.example', '192.0.2.6')
+    expect(await third).toBe('192.0.2.6')
   })
 })
