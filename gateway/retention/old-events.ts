@@ -5,6 +5,8 @@ import { raiseCounter, readCounter } from './named-counters.js'
 import type { Trimmed, Trimming } from './retention.js'
 
 const AT_ONCE = 200
+/** So much longer an event stays for a webhook that is still to receive it. */
+const OWED_MS = 7 * 86_400_000
 
 interface OldEvent {
   id: string
@@ -35,20 +37,20 @@ export class OldEvents implements Trimming {
 
   private oldest(before: number): Promise<OldEvent[]> {
     return this.db.read(async (reader) => {
-      const needed = await this.firstOwed(reader)
-      const unless = needed === undefined ? '' : 'WHERE place < ?'
+      const needed = (await this.firstOwed(reader)) ?? Number.MAX_SAFE_INTEGER
       return reader.query(
-        `SELECT id, place, tenant_id AS tenant, (created_at < ?) AS old FROM events ${unless} ORDER BY place LIMIT ${AT_ONCE}`,
-        [timeValue(this.db.dialect, before), ...(needed === undefined ? [] : [needed])],
+        `SELECT id, place, tenant_id AS tenant, (created_at < CASE WHEN place < ? THEN ? ELSE ? END) AS old
+         FROM events ORDER BY place LIMIT ${AT_ONCE}`,
+        [needed, timeValue(this.db.dialect, before), timeValue(this.db.dialect, before - OWED_MS)],
       )
     })
   }
 
-  /** Of the events that some webhook is still to receive. */
+  /** Of the events that some webhook is still to receive, and is receiving: one that is paused may stay so. */
   private async firstOwed(reader: Tx): Promise<number | undefined> {
     const rows: { first: number | string | null }[] = await reader.query(
       `SELECT MIN((SELECT MIN(d.place) FROM deliveries d WHERE d.webhook_id = w.id AND d.status = 'pending')) AS first
-       FROM webhooks w`,
+       FROM webhooks w WHERE w.status IN ('enabled', 'failing')`,
     )
     const first = rows[0]?.first ?? null
     return first === null ? undefined : Number(first)
