@@ -31,6 +31,8 @@ const STOP_MS = 10_000
 export class Deliverer implements Service {
   private readonly holder = newId('gwy')
   private readonly lanes = new Map<WebhookId, Lane>()
+  /** Not ours any more; what they have begun is still being finished. */
+  private readonly leaving = new Set<Lane>()
   private readonly rounds: Rounds
   private cutting = new AbortController()
   private renewedAt = 0
@@ -55,7 +57,7 @@ export class Deliverer implements Service {
   async stop(): Promise<void> {
     const { webhooks, recorder, log } = this.options
     await this.rounds.stop()
-    const lanes = [...this.lanes.values()]
+    const lanes = [...this.lanes.values(), ...this.leaving]
     for (const lane of lanes) lane.close()
     const cut = setTimeout(() => this.cutting.abort(), STOP_MS)
     await Promise.all(lanes.map((lane) => lane.settled()))
@@ -78,6 +80,7 @@ export class Deliverer implements Service {
 
   /** Somebody has changed it, or what it has to get. */
   changed(webhook: Webhook, { reset = false } = {}): void {
+    if (webhook.status === 'deleted') return this.drop(webhook.id)
     const lane = this.lanes.get(webhook.id)
     if (lane) lane.update(webhook, { reset })
     else this.rounds.wake()
@@ -94,7 +97,7 @@ export class Deliverer implements Service {
 
   /** Resolves once all that was begun is over and written down. */
   async settled(): Promise<void> {
-    await Promise.all([...this.lanes.values()].map((lane) => lane.settled()))
+    await Promise.all([...this.lanes.values(), ...this.leaving].map((lane) => lane.settled()))
     await this.options.recorder.idle()
   }
 
@@ -128,8 +131,12 @@ export class Deliverer implements Service {
   }
 
   private drop(id: WebhookId): void {
-    this.lanes.get(id)?.close()
+    const lane = this.lanes.get(id)
+    if (!lane) return
+    lane.close()
     this.lanes.delete(id)
+    this.leaving.add(lane)
+    void lane.settled().finally(() => this.leaving.delete(lane))
   }
 
   private mayUntil(asked: number): number {
