@@ -14,6 +14,7 @@ const words: Record<ErrorCode, Words> = {
   not_ready: 'message',
   rate_limited: 'message',
   unprocessable: 'message',
+  too_slow: 'message',
   too_large: 'message',
   unsupported_type: 'message',
   not_supported: 'message',

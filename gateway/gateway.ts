@@ -194,7 +194,20 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, removal, http)
+  const parts = inOrder(
+    db,
+    time,
+    limits,
+    secrets,
+    keys,
+    adminKey,
+    trimmer,
+    directory,
+    messaging,
+    reconciler,
+    removal,
+    http,
+  )
 
   return {
     start: () => parts.start(),

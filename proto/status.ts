@@ -19,6 +19,7 @@ const toGrpc: Record<ErrorCode, GrpcStatus> = {
   internal: GrpcStatus.INTERNAL,
   unavailable: GrpcStatus.UNAVAILABLE,
   timeout: GrpcStatus.DEADLINE_EXCEEDED,
+  too_slow: GrpcStatus.DEADLINE_EXCEEDED,
 }
 
 /** Reasons for which gRPC has a word of its own. */

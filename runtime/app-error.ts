@@ -8,6 +8,7 @@ export const errorCodes = [
   'not_ready',
   'rate_limited',
   'unprocessable',
+  'too_slow',
   'too_large',
   'unsupported_type',
   'not_supported',

@@ -1,5 +1,5 @@
 import type { Middleware, ParameterizedContext } from 'koa'
-import { AppError, toAppError } from '../../runtime/app-error.js'
+import { AppError, type ErrorCode, toAppError } from '../../runtime/app-error.js'
 import type { OpenState } from './context.js'
 import type { Kind } from './problem-codes.js'
 
@@ -9,6 +9,7 @@ const problems: Record<Kind, [status: number, title: string]> = {
   forbidden: [403, 'Not allowed'],
   not_found: [404, 'Not found'],
   method_not_allowed: [405, 'Method not allowed'],
+  too_slow: [408, 'Too slow'],
   conflict: [409, 'Conflict'],
   not_ready: [409, 'Not ready'],
   gone: [410, 'Gone'],
@@ -23,6 +24,8 @@ const problems: Record<Kind, [status: number, title: string]> = {
   timeout: [504, 'No answer in time'],
   storage_full: [507, 'Storage is full'],
 }
+
+const unread: readonly ErrorCode[] = ['too_large', 'too_slow', 'storage_full']
 
 /** The only place that names HTTP statuses of errors. Answers are problem+json (RFC 9457). */
 export function errorMiddleware(): Middleware<OpenState> {
@@ -53,7 +56,7 @@ function answer(ctx: ParameterizedContext<OpenState>, thrown: unknown): void {
   if (retryAfterMs !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))))
   if (error.code === 'unauthenticated') ctx.set('WWW-Authenticate', 'Bearer realm="switchboard"')
   // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (error.code === 'too_large' || error.code === 'storage_full') ctx.set('Connection', 'close')
+  if (unread.includes(error.code)) ctx.set('Connection', 'close')
   problem(ctx, status, title, error.reason, error.message, error.more)
 }
 

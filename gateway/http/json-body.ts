@@ -3,7 +3,7 @@ import { AppError } from '../../runtime/app-error.js'
 
 const LIMIT = 256 * 1024
 const DEPTH = 32
-const PATIENCE_MS = 15_000
+export const BODY_MS = 15_000
 
 /**
  * The JSON body of a request; undefined when there is none. Refuses what is too large or too deep, text that is not
@@ -17,17 +17,23 @@ export async function readJson(ctx: ParameterizedContext): Promise<unknown> {
     if (ctx.request.length === 0) return undefined
     throw new AppError('unsupported_type', 'Send the body as application/json.', { reason: 'unsupported_content_type' })
   }
-  const encoding = ctx.get('Content-Encoding')
-  if (encoding !== '' && encoding !== 'identity') {
-    throw new AppError('unsupported_type', 'Send the body without Content-Encoding.', {
-      reason: 'unsupported_encoding',
-    })
-  }
+  refuseCompressed(ctx)
   const bytes = await readAll(ctx)
   if (bytes.length === 0) return undefined
   const value = decode(bytes)
   check(value, 1)
   return value
+}
+
+/** A few bytes may be a gigabyte once they are unpacked. */
+export function refuseCompressed(ctx: ParameterizedContext): void {
+  const encoding = ctx.get('Content-Encoding')
+  if (encoding === '' || encoding === 'identity') return
+  throw new AppError('unsupported_type', 'Send the body without Content-Encoding.', { reason: 'unsupported_encoding' })
+}
+
+export function tooSlow(): AppError {
+  return new AppError('too_slow', 'The body did not arrive in time.', { reason: 'body_too_slow' })
 }
 
 async function readAll(ctx: ParameterizedContext): Promise<Buffer> {
@@ -52,10 +58,7 @@ async function readAll(ctx: ParameterizedContext): Promise<Buffer> {
     }
     const onEnd = () => done()
     const onLost = () => done(new AppError('invalid', 'The body ended early.', { reason: 'body_incomplete' }))
-    const timer = setTimeout(() => {
-      ctx.set('Connection', 'close')
-      done(new AppError('invalid', 'The body did not arrive in time.', { reason: 'body_too_slow' }))
-    }, PATIENCE_MS)
+    const timer = setTimeout(() => done(tooSlow()), BODY_MS)
     ctx.req.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost)
   })
 }

@@ -4,10 +4,12 @@ import type { Writable } from 'node:stream'
 import { koaBody } from 'koa-body'
 import { AppError } from '../../runtime/app-error.js'
 import type { ApiContext } from './context.js'
+import { BODY_MS, refuseCompressed, tooSlow } from './json-body.js'
 
 const MOST_FIELD_BYTES = 256 * 1024
 /** Boundaries, headers and fields around the file. */
 const OVERHEAD_BYTES = 2 ** 20
+const LOOK_MS = 1_000
 
 export interface FilePart {
   filename?: string
@@ -25,7 +27,7 @@ export interface Form<Target extends Writable> {
 
 /**
  * Reads a form with at most one file, in the field `file`. Throws `unsupported_type` for other bodies, `invalid` for
- * broken ones, and what the target fails with.
+ * broken ones, `too_slow` when nothing comes any more, and what the target fails with.
  */
 export async function readMultipart<Target extends Writable>(
   ctx: ApiContext,
@@ -36,6 +38,7 @@ export async function readMultipart<Target extends Writable>(
       reason: 'unsupported_content_type',
     })
   }
+  refuseCompressed(ctx)
   if ((ctx.request.length ?? 0) > options.maxBytes + OVERHEAD_BYTES) throw options.tooLarge()
 
   const uploads: (Upload<Target> & { written: Promise<void> })[] = []
@@ -61,17 +64,40 @@ export async function readMultipart<Target extends Writable>(
       },
     },
   })
+  const silence = silenceOf(ctx)
+  const reading = read(ctx as never, () => Promise.resolve())
+  // It may fail after nobody waits for it any more.
+  reading.catch(() => undefined)
   try {
-    await read(ctx as never, () => Promise.resolve())
+    await Promise.race([reading, silence.lasts])
     // The form is through when the last byte is handed on; the target may still refuse what it got.
     for (const { written } of uploads) await written
   } catch (error) {
     for (const { target } of uploads) target.destroy()
     throw formError(error)
+  } finally {
+    silence.end()
   }
   const fields = textFields(ctx.request.body)
   const [file] = uploads
   return { fields, ...(file ? { file } : {}) }
+}
+
+/** Rejects once nothing has come of a request for a while, though it could have. */
+function silenceOf({ req }: ApiContext): { lasts: Promise<never>; end: () => void } {
+  let timer: NodeJS.Timeout | undefined
+  const lasts = new Promise<never>((_, reject) => {
+    let seen = req.socket.bytesRead
+    let silentMs = 0
+    timer = setInterval(() => {
+      const { bytesRead } = req.socket
+      // A disk that does not keep up is not the sender's fault.
+      silentMs = bytesRead === seen && !req.complete && !req.isPaused() ? silentMs + LOOK_MS : 0
+      seen = bytesRead
+      if (silentMs >= BODY_MS) reject(tooSlow())
+    }, LOOK_MS)
+  })
+  return { lasts, end: () => clearInterval(timer) }
 }
 
 function textFields(body: unknown): Record<string, string> {

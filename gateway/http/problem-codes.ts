@@ -27,7 +27,10 @@ export const problemCodes = {
   malformed_handshake: code('invalid', 'What asks for a WebSocket is not its handshake.'),
   body_too_deep: code('invalid', 'The body is nested more than 32 levels deep.'),
   body_incomplete: code('invalid', 'The body ended early.'),
-  body_too_slow: code('invalid', 'The body took longer than 15 s.'),
+  body_too_slow: code(
+    'too_slow',
+    'A JSON body took longer than 15 s, or nothing of a form came for as long. The connection is closed.',
+  ),
   body_too_large: code('too_large', 'A JSON body of more than 256 KiB, or a form with too many fields.'),
   invalid_cursor: code('invalid', 'The cursor was not given by this list.'),
   cursor_expired: code('gone', 'What came after the cursor is not kept any more.'),

@@ -53,7 +53,7 @@ describe.each(databases())('messages per day on $name', (target) => {
     const refused = await talk.send(session, text('more'))
     expect(refused).toMatchObject({
       status: 429,
-      body: { code: 'quota_exceeded', detail: expect.stringContaining('2026-11-24T00:00:00.000Z') as string },
+      body: { code: 'quota_exceeded', resetsAt: '2026-11-24T00:00:00.000Z' },
     })
     expect(refused.headers.get('retry-after')).toBe('600')
     const limit = { quota: 'messagesPerDay', limit: QUOTA, used: QUOTA, resetsAt: '2026-11-24T00:00:00.000Z' }

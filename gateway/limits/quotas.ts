@@ -97,6 +97,7 @@ export class Quotas {
       {
         reason: 'quota_exceeded',
         retryAfterMs: resets - now,
+        more: { resetsAt: from },
       },
     )
   }
