@@ -56,6 +56,7 @@ import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { Secrets } from './tenants/secrets.js'
 import type { Tenants } from './tenants/tenants.js'
+import { createUsage } from './usage/create-usage.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
@@ -112,7 +113,13 @@ export function createMessaging(options: MessagingOptions): Messaging {
     find: (...args) => options.sessions().find(...args),
     start: (...args) => options.sessions().start(...args),
   }
-  const messageRepository = new MessageRepository(db)
+  const usage = createUsage({
+    ...{ db, time, log },
+    presence: { lastHeardAt: (nodeId) => links.lastHeardAt(nodeId) },
+    liveNodes: () => links.liveNodes().map(({ nodeId }) => nodeId),
+    sessionsOn: (nodeId) => options.sessionEvents.on(nodeId),
+  })
+  const messageRepository = new MessageRepository(db, usage.counting)
   const sealing = new SealedData(() => options.secrets.key('events'), log)
   const eventRepository = new EventRepository(db, { sealing, onAdded: (tx, stored) => webhooks.plan(tx, stored) })
   const cursors = new NodeCursorRepository(db)
@@ -142,11 +149,15 @@ export function createMessaging(options: MessagingOptions): Messaging {
   })
   const links = new NodeLinks({
     ...{ directory, cursors, storing, clock: time, log },
-    onLive: () => copier.wake(),
+    onLive: ({ nodeId }) => {
+      copier.wake()
+      usage.connected.live(nodeId)
+    },
     strays: (...args) => options.strays(...args),
     onStored: (stored) => {
       numbers.stored(stored)
       news.relay(stored.messages)
+      usage.connected.stored(stored.events)
       if (stored.hasFiles) copier.wake()
       if (stored.events.length > 0) streams.wake()
     },
@@ -222,6 +233,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     makeRoom: (tx, tenantId, count) => options.tenants.makeRoom(tx, tenantId, 'webhooks', count),
     events: () => eventRepository,
     pendingMedia: (ids) => files.repository.pendingAmong(ids),
+    count: (...args) => usage.counting.countDeliveries(...args),
   })
 
   const retention = new Retention({
@@ -238,7 +250,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
 
   const waiting: Service = { start: () => Promise.resolve(), stop: () => messages.stop() }
   const client: Service = { start: () => Promise.resolve(), stop: () => guarded.close() }
-  const parts = inOrder(files.files, client, webhooks, links, copier, handOver, waiting, retention, streams)
+  const parts = inOrder(files.files, client, webhooks, links, copier, handOver, waiting, retention, usage, streams)
   return {
     start: parts.start,
     stop: parts.stop,

@@ -40,11 +40,19 @@ export interface WaKey {
   waMessageId: string
 }
 
+/** Hears in the transaction itself what became of rows, whoever changed them. */
+export interface MessageCounting {
+  count(tx: EntityManager, added: readonly Message[], changes: readonly MessageChange[]): Promise<void>
+}
+
 /** In one condition: SQLite takes less than a thousand. */
 const MOST_KEYS = 200
 
 export class MessageRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly counting?: MessageCounting,
+  ) {}
 
   private read(condition: string, values: readonly unknown[]): Promise<MessageRow[]> {
     return this.db.read((reader) => selectRows(reader, messageTable, condition, values))
@@ -59,6 +67,7 @@ export class MessageRepository {
       messageTable,
       messages.map((message, index) => messageToRow(message, first + index)),
     )
+    await this.counting?.count(tx, messages, [])
   }
 
   async addHistory(tx: EntityManager, changes: readonly (StatusChange & { tenantId: TenantId })[]): Promise<void> {
@@ -88,6 +97,7 @@ export class MessageRepository {
       fields,
       pairs.map(({ after }) => after),
     )
+    await this.counting?.count(tx, [], changes)
   }
 
   /** Keeps others from changing these rows until the transaction ends; on SQLite nobody else writes meanwhile. */

@@ -42,6 +42,11 @@ export class SessionEvents {
     return this.repository.idsOn(tx, nodeId)
   }
 
+  /** All of them, whatever their status. */
+  on(nodeId: NodeId): Promise<Session[]> {
+    return this.repository.ofNode(nodeId)
+  }
+
   /** Its node was given up: it has to be linked anew, on any node. */
   lose(tx: Tx, id: SessionId, at: number): Promise<void> {
     const status = { status: 'logged_out', reason: 'node_lost', detail: null, wanted: 'logged_out' } as const

@@ -60,6 +60,15 @@ export function dayOf(ms: number): Day {
   return known.day
 }
 
+/** The time between two moments, by days. */
+export function* daysOf(from: number, to: number): Generator<{ day: Day; ms: number }> {
+  for (let at = from; at < to;) {
+    const end = Math.min(to, (Math.floor(at / DAY_MS) + 1) * DAY_MS)
+    yield { day: dayOf(at), ms: end - at }
+    at = end
+  }
+}
+
 export function startOf(day: Day): number {
   return Date.parse(`${day}T00:00:00.000Z`)
 }

@@ -19,7 +19,7 @@ import type { Secrets } from '../tenants/secrets.js'
 import { Deliverer } from './deliverer.js'
 import { deliveryMetrics } from './delivery-metrics.js'
 import { DeliveryPlanner } from './delivery-planner.js'
-import { DeliveryRecorder } from './delivery-recorder.js'
+import { DeliveryRecorder, type DeliveryRecorderOptions } from './delivery-recorder.js'
 import { DeliveryRepository } from './delivery-repository.js'
 import { DeliveryTrimmer, type DeliveryTrimmerOptions } from './delivery-trimmer.js'
 import { EventBodies, type EventBodiesOptions } from './event-bodies.js'
@@ -46,6 +46,7 @@ export interface CreateWebhooksOptions {
   events: () => EventRepository
   presenter: EventPresenter
   pendingMedia: EventBodiesOptions['pendingMedia']
+  count?: DeliveryRecorderOptions['count']
   sessions: { get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session> }
   makeRoom: WebhooksOptions['makeRoom']
   keys: IdempotencyKeys
@@ -81,6 +82,7 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
   const recorder = new DeliveryRecorder({
     ...{ db, webhooks: repository, deliveries },
     addEvents: (tx, events, now) => options.events().add(tx, events, now),
+    count: options.count,
   })
   const bodies = new EventBodies({
     byIds: (ids) => options.events().byIds(ids),

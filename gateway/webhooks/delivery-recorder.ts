@@ -1,4 +1,5 @@
 /** Writes down how attempts went, those of many webhooks together, and what that means for deliveries and webhooks. */
+import type { SessionId, TenantId } from '../../proto/contract.js'
 import { newId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
 import type { Database, Tx } from '../db/database.js'
@@ -13,6 +14,19 @@ export interface DeliveryRecorderOptions {
   webhooks: WebhookRepository
   deliveries: DeliveryRepository
   addEvents: (tx: Tx, events: readonly NewEvent[], now: number) => Promise<unknown>
+  /** In the transaction itself: how many went well, failed and were given up. */
+  count?: ((tx: Tx, news: readonly DeliveryNews[]) => Promise<void>) | undefined
+}
+
+/** What became of deliveries of one tenant, and of one session unless they are about none. */
+export interface DeliveryNews {
+  tenantId: TenantId
+  sessionId: SessionId | null
+  /** `failed` is an attempt, after which there may be another; `exhausted` is the end. */
+  what: 'succeeded' | 'failed' | 'exhausted'
+  /** ms since the epoch. */
+  at: number
+  count: number
 }
 
 const SOON_MS = 2
@@ -50,7 +64,7 @@ export class DeliveryRecorder {
   }
 
   private async store(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {
-    const { deliveries, webhooks, addEvents } = this.options
+    const { deliveries, webhooks, addEvents, count } = this.options
     const now = Math.max(...verdicts.map(({ outcome }) => outcome.at + outcome.durationMs))
     await deliveries.addAttempts(tx, verdicts.map(attemptOf))
     const good = verdicts.filter(({ result }) => result === 'succeeded')
@@ -66,16 +80,22 @@ export class DeliveryRecorder {
       now,
     )
     const news: NewEvent[] = []
+    const counted = verdicts.flatMap(countsOf)
     for (const { turn, outcome } of verdicts) {
       if (!turn) continue
       const { webhook, health, status, reason, recovered } = turn
       // Paused or disabled meanwhile: nothing is told of it.
       if (!(await webhooks.tell(tx, { id: webhook.id, health, status, reason }))) continue
       if (recovered) await deliveries.makeDue(tx, webhook.id)
-      if (status === 'disabled') await deliveries.exhaust(tx, webhook.id, now)
+      if (status === 'disabled') {
+        const given = await deliveries.exhaust(tx, webhook.id, now)
+        const same = { tenantId: webhook.tenantId, what: 'exhausted', at: now } as const
+        counted.push(...[...given].map(([sessionId, some]) => ({ ...same, sessionId, count: some })))
+      }
       const told = eventOf(turn, outcome, now)
       if (told) news.push(told)
     }
+    await count?.(tx, counted)
     if (news.length > 0) await addEvents(tx, news, now)
   }
 }
@@ -83,6 +103,13 @@ export class DeliveryRecorder {
 function attemptOf({ delivery, outcome }: Verdict): Attempt {
   const { at, status = null, error = null, durationMs, answer = null } = outcome
   return { id: newId('att'), deliveryId: delivery.id, at: new Date(at), status, error, durationMs, answer }
+}
+
+function countsOf({ delivery: { tenantId, sessionId }, outcome: { at }, result }: Verdict): DeliveryNews[] {
+  const same = { tenantId, sessionId, at, count: 1 }
+  if (result === 'succeeded') return [{ ...same, what: 'succeeded' }]
+  const failed = { ...same, what: 'failed' } as const
+  return result === 'exhausted' ? [failed, { ...same, what: 'exhausted' }] : [failed]
 }
 
 /** What the tenant is told, once per turn. */

@@ -163,13 +163,20 @@ export class DeliveryRepository {
     ])
   }
 
-  /** Gives up all that a webhook still has to get: dead letters. */
-  async exhaust(tx: EntityManager, webhookId: WebhookId, now: number): Promise<void> {
+  /** Gives up all that a webhook still has to get: dead letters. Answers how many of which session. */
+  async exhaust(tx: EntityManager, webhookId: WebhookId, now: number): Promise<Map<SessionId | null, number>> {
+    const owed = await query<{ sessionId: SessionId | null; count: number | string }>(
+      tx,
+      `SELECT session_id AS sessionId, COUNT(*) AS count FROM deliveries
+       WHERE webhook_id = ? AND status = 'pending' GROUP BY session_id`,
+      [webhookId],
+    )
     await tx.query(
       `UPDATE deliveries SET status = 'exhausted', due_at = NULL, ended_at = ?
        WHERE webhook_id = ? AND status = 'pending'`,
       [now, webhookId],
     )
+    return new Map(owed.map(({ sessionId, count }) => [sessionId, Number(count)]))
   }
 
   /** One more attempt, at once. Answers how many there were. */
