@@ -98,6 +98,7 @@ const settings = {
   RETENTION_EVENTS_DAYS: days.default(30),
   RETENTION_MESSAGES_DAYS: days.default(365),
   RETENTION_MEDIA_DAYS: days.default(30),
+  RETENTION_AUDIT_DAYS: days.default(365),
   RETENTION_DELIVERIES_SUCCEEDED_DAYS: days.default(7),
   RETENTION_DELIVERIES_EXHAUSTED_DAYS: days.default(30),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
@@ -155,6 +156,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
       events: given.RETENTION_EVENTS_DAYS * DAY_MS,
       messages: given.RETENTION_MESSAGES_DAYS * DAY_MS,
       media: given.RETENTION_MEDIA_DAYS * DAY_MS,
+      audit: given.RETENTION_AUDIT_DAYS * DAY_MS,
     },
     deliveryRetention: {
       succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,

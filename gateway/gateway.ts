@@ -6,6 +6,9 @@ import { Metrics } from '../runtime/metrics.js'
 import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
 import { SharedTime } from './db/shared-time.js'
+import { AuditLog } from './audit/audit-log.js'
+import { AuditRepository } from './audit/audit-repository.js'
+import { auditRoutes } from './audit/audit-routes.js'
 import { addDatabaseMetrics, databaseRetries } from './db/database-metrics.js'
 import { healthRoutes } from './health/health-routes.js'
 import { httpMetrics } from './http/http-metrics.js'
@@ -167,6 +170,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     isNodeSilent: (nodeId) => sessions.isSilent(nodeId),
   })
   const live = new SessionLive(sessionNode, clock, log)
+  const audit = new AuditLog({ repository: new AuditRepository(db), clock, log })
   const images = new QrImages()
   const links = new LinkTokens(() => secrets.key('links'), clock)
 
@@ -179,6 +183,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     onEnded: httpMetrics(metrics),
     keys: limits.admission,
+    audit: audit.around,
     keyless: messaging.keyless,
     open: [...messaging.open, healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
     api: [
@@ -186,6 +191,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
       shortSessionRoutes({ sessions, live, images, keyed }),
       sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
+      auditRoutes({ audit }),
       sandboxRoutes({ sessions, node: sessionNode, keyed }),
       tenantRoutes({ tenants, removal, keyed, keys: idempotencyKeys }),
       apiKeyRoutes({ administration, tenants, keyed, keys: idempotencyKeys, clock }),

@@ -46,6 +46,7 @@ import { addNodeMetrics } from './nodes/node-metrics.js'
 import type { NodePresence } from './nodes/node-presence.js'
 import { nodeRoutes } from './nodes/node-routes.js'
 import { UnsentMessages } from './nodes/unsent-messages.js'
+import { OldAudit } from './retention/old-audit.js'
 import { OldEvents } from './retention/old-events.js'
 import { OldMedia, StrayFiles } from './retention/old-media.js'
 import { OldMessages } from './retention/old-messages.js'
@@ -242,6 +243,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     trimmings: {
       events: oldEvents,
       messages: new OldMessages(db),
+      audit: new OldAudit(db),
       media: new OldMedia({ db, media, toBeSent: () => messageFiles.toBeSent() }),
       files: new StrayFiles(db, files.store),
     },

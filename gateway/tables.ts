@@ -1,3 +1,4 @@
+import { auditTable } from './audit/audit-table.js'
 import { counterTable } from './db/counters.js'
 import { eventTable } from './events/event-table.js'
 import { sessionSequenceTable } from './events/session-sequence-table.js'
@@ -37,4 +38,5 @@ export const tables = [
   usageCountTable,
   usageDayTable,
   usageNodeTable,
+  auditTable,
 ]

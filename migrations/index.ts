@@ -27,6 +27,7 @@ import { EventTraces1790000000026 } from './1790000000026-event-traces.js'
 import { UsageCounts1790000000027 } from './1790000000027-usage-counts.js'
 import { UsageDays1790000000028 } from './1790000000028-usage-days.js'
 import { UsageNodes1790000000029 } from './1790000000029-usage-nodes.js'
+import { Audit1790000000030 } from './1790000000030-audit.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -59,4 +60,5 @@ export const migrations = [
   UsageCounts1790000000027,
   UsageDays1790000000028,
   UsageNodes1790000000029,
+  Audit1790000000030,
 ]

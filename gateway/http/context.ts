@@ -20,7 +20,13 @@ export interface ApiState extends OpenState {
   /** Whose things it is about: the tenant of the key, or the one that an admin acts for. */
   tenantId: TenantId
   key: ApiKey
+  audit: Audit
+  /** The id of what it is about, once that is known: for the audit log. */
+  subject?: string
 }
+
+/** Puts on record what a request is about to do, does it, and adds what became of it. */
+export type Audit = (ctx: ApiContext, action: string, work: () => Promise<void>) => Promise<void>
 
 export type OpenContext = ParameterizedContext<OpenState>
 export type ApiContext = ParameterizedContext<ApiState>

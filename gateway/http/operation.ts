@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { traced } from '../../runtime/trace.js'
 import type { Scope } from '../tenants/api-key.js'
 import { allow } from './authenticate.js'
-import type { ApiMiddleware, ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
+import type { ApiContext, ApiMiddleware, ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
 import { readJson } from './json-body.js'
 import { parse } from './parse.js'
 import type { PointedCode } from './problem-codes.js'
@@ -35,6 +35,11 @@ export interface Operation {
   form?: FormBody
   /** Takes `Idempotency-Key`. */
   idempotent?: true
+  /**
+   * Whether each call has a line in the audit log, under the operation's id: unless said otherwise those that change
+   * something, but not those without a key.
+   */
+  audited?: boolean
   /** Calls a session node, and so can be told that it does not answer. */
   callsNode?: true
   /** Codes of problems beside those that follow from what stands above. */
@@ -101,19 +106,27 @@ export function handle<const Op extends Operation>(
   op: Op,
   handler: (ctx: ParameterizedContext<StateOf<Op>>, given: Given<Op>) => unknown,
 ): void {
-  const { method, path, scope, query, params, body, checksItself, callsNode } = op as Operation
+  const { id, method, path, scope, query, params, body, checksItself, callsNode } = op as Operation
+  const audited = isAudited(op)
   const route: Middleware<ApiState, DefaultContext> = async (ctx) => {
     const given = {
       params: params ? parse(params, ctx['params']) : {},
       query: query && !checksItself ? parse(query, ctx.query) : undefined,
       body: body && !body.readByHandler ? parseBody(body, await readJson(ctx)) : undefined,
     }
-    const answer = () => handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
-    await (callsNode ? traced(ctx.state.trace, answer) : answer())
+    const answer = async () => {
+      await handler(ctx as unknown as ParameterizedContext<StateOf<Op>>, given as Given<Op>)
+    }
+    const work = audited ? () => ctx.state.audit(ctx as unknown as ApiContext, id, answer) : answer
+    await (callsNode || audited ? traced(ctx.state.trace, work) : work())
   }
   const checks: ApiMiddleware[] = scope !== null && !checksItself ? [allow(scope)] : []
   const registered = router as unknown as Router<ApiState>
   registered[method](koaPath(path), ...checks, route)
+}
+
+export function isAudited({ audited, method, scope }: Operation): boolean {
+  return scope !== null && (audited ?? method !== 'get')
 }
 
 function parseBody({ schema, optional }: JsonBody, value: unknown): unknown {

@@ -38,6 +38,7 @@ const exampleMedia: ShownMedia = {
 
 export const uploadMedia = operation({
   id: 'uploadMedia',
+  audited: false,
   method: 'post',
   path: '/api/v1/media',
   tag,

@@ -88,6 +88,7 @@ export const answersOfSending = {
 
 export const sendMessage = operation({
   id: 'sendMessage',
+  audited: false,
   method: 'post',
   path: '/api/v1/sessions/{session}/messages',
   tag,
@@ -160,6 +161,7 @@ export const getMessage = operation({
 
 export const cancelMessage = operation({
   id: 'cancelMessage',
+  audited: false,
   method: 'delete',
   path: '/api/v1/messages/{id}',
   tag,

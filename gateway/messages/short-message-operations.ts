@@ -8,6 +8,7 @@ const waits = 'Waits for the result, up to 30 s or as `Prefer` says.'
 
 export const sendText = operation({
   id: 'sendText',
+  audited: false,
   method: 'post',
   path: '/api/v1/messages/send-text',
   tag,
@@ -26,6 +27,7 @@ export const sendText = operation({
 
 export const sendMedia = operation({
   id: 'sendMedia',
+  audited: false,
   method: 'post',
   path: '/api/v1/messages/send-media',
   tag,

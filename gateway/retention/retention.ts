@@ -5,7 +5,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Counter, Metrics } from '../../runtime/metrics.js'
 import type { RetentionTurn } from './retention-turn.js'
 
-export const kinds = ['events', 'messages', 'media', 'files'] as const
+export const kinds = ['events', 'messages', 'media', 'files', 'audit'] as const
 export type Kind = (typeof kinds)[number]
 /** How many of each kind, and how much of them files were. */
 export type Removed = Record<Kind | 'bytes', number>
@@ -15,10 +15,16 @@ export interface RetentionConfig {
   events: number
   messages: number
   media: number
+  audit: number
 }
 
 const DAY_MS = 86_400_000
-export const defaultRetention: RetentionConfig = { events: 30 * DAY_MS, messages: 365 * DAY_MS, media: 30 * DAY_MS }
+export const defaultRetention: RetentionConfig = {
+  events: 30 * DAY_MS,
+  messages: 365 * DAY_MS,
+  media: 30 * DAY_MS,
+  audit: 365 * DAY_MS,
+}
 
 /** A file of which no row tells is one that a crash, or a request that was refused, left behind. */
 const FILES_MS = DAY_MS
@@ -83,7 +89,7 @@ export class Retention implements Service {
   async trimOnce(now: number): Promise<Removed | undefined> {
     const { turn, log } = this.options
     if (!(await turn.take())) return undefined
-    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0, bytes: 0 }
+    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0, audit: 0, bytes: 0 }
     const began = performance.now()
     let whole = true
     for (const kind of kinds) whole &&= await this.trimKind(kind, now, removed)

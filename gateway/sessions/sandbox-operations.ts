@@ -16,6 +16,7 @@ const codes = ['session_not_found', 'not_a_sandbox', 'session_not_running', 'not
 export const pairSandbox = operation({
   ...ofSandbox,
   id: 'pairSandbox',
+  audited: false,
   path: '/api/v1/sessions/{session}/sandbox/pair',
   summary: 'As if a phone had scanned the QR code',
   body: { schema: SandboxPair, optional: true, examples: { phone: { phone: '+15550100' } } },
@@ -26,6 +27,7 @@ export const pairSandbox = operation({
 export const receiveInSandbox = operation({
   ...ofSandbox,
   id: 'receiveInSandbox',
+  audited: false,
   path: '/api/v1/sessions/{session}/sandbox/receive',
   summary: 'As if a contact had sent a message',
   description: 'Type and content as for messages to send; a file as `{base64, mimetype, filename?, caption?}`.',
@@ -50,6 +52,7 @@ export const receiveInSandbox = operation({
 export const logOutSandbox = operation({
   ...ofSandbox,
   id: 'logOutSandbox',
+  audited: false,
   path: '/api/v1/sessions/{session}/sandbox/logout',
   summary: 'As if the number had been unlinked on the phone',
   body: nothing,
@@ -60,6 +63,7 @@ export const logOutSandbox = operation({
 export const disconnectSandbox = operation({
   ...ofSandbox,
   id: 'disconnectSandbox',
+  audited: false,
   path: '/api/v1/sessions/{session}/sandbox/disconnect',
   summary: 'The line is down for a while',
   body: { schema: SandboxDisconnect, optional: true, examples: { second: { forMs: 1_000 } } },

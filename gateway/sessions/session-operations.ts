@@ -143,6 +143,7 @@ export const sessionActions = {
 
 export const getScreenshot = operation({
   id: 'getScreenshot',
+  audited: true,
   method: 'get',
   path: '/api/v1/sessions/{session}/screenshot',
   tag,

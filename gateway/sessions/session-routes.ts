@@ -35,8 +35,14 @@ export interface SessionRoutesOptions {
 const CODE_MS = 160_000
 
 /** The session that the path names, by id or name. */
-export function sessionOf(ctx: ApiContext, sessions: Sessions, { session }: { session: string }): Promise<Session> {
-  return sessions.get(ctx.state.tenantId, session, ctx.state.key)
+export async function sessionOf(
+  ctx: ApiContext,
+  sessions: Sessions,
+  { session: ref }: { session: string },
+): Promise<Session> {
+  const session = await sessions.get(ctx.state.tenantId, ref, ctx.state.key)
+  ctx.state.subject = session.id
+  return session
 }
 
 export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: SessionRoutesOptions): ApiRouter {
