@@ -40,7 +40,7 @@ export const listDeliveries = operation({
   tag,
   scope: 'webhooks:read',
   summary: 'List deliveries, newest event first',
-  description: 'With all attempts; of each answer the first 500 characters.',
+  description: 'With the newest 20 attempts of each; of each answer the first 500 characters.',
   params: ofWebhook,
   query: ListDeliveries,
   codes: ['webhook_not_found'],
@@ -60,7 +60,7 @@ export const getDelivery = operation({
   tag,
   scope: 'webhooks:read',
   summary: 'Get a delivery',
-  description: 'With all attempts; of each answer the first 20,000 bytes.',
+  description: 'With its newest 100 attempts; of each answer the first 20,000 bytes.',
   params,
   codes: ['delivery_not_found'],
   answers: {

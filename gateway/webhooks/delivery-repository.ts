@@ -4,7 +4,7 @@ import type { Database } from '../db/database.js'
 import { inList, insertRows, selectRows } from '../db/rows.js'
 import { change, oneOf, query } from '../db/statements.js'
 import { seal, unseal } from '../tenants/sealing.js'
-import type { Attempt, Delivery, DeliveryId, DeliveryStatus } from './delivery.js'
+import type { Attempt, AttemptId, Delivery, DeliveryId, DeliveryStatus } from './delivery.js'
 import { attemptTable, deliveryTable } from './delivery-table.js'
 import type { WebhookId } from './webhook.js'
 import { active, databaseNow } from './webhook-repository.js'
@@ -59,12 +59,22 @@ export class DeliveryRepository {
     )
   }
 
-  /** In the order they were made. */
-  async attemptsOf(ids: readonly DeliveryId[]): Promise<Attempt[]> {
+  /** The newest of each, in the order they were made. */
+  async attemptsOf(ids: readonly DeliveryId[], newest: number): Promise<Attempt[]> {
     if (ids.length === 0) return []
-    const rows = await this.db.read((reader) =>
-      selectRows(reader, attemptTable, `WHERE delivery_id IN ${inList(ids)} ORDER BY at, id`, ids),
-    )
+    const rows = await this.db.read(async (reader) => {
+      const found = await query<{ id: AttemptId }>(
+        reader,
+        `SELECT id FROM (
+           SELECT id, ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY at DESC, id DESC) AS nth
+           FROM delivery_attempts WHERE delivery_id IN ${inList(ids)}
+         ) AS numbered WHERE nth <= ${Number(newest)}`,
+        ids,
+      )
+      if (found.length === 0) return []
+      const { sql, values } = oneOf(found.map(({ id }) => id))
+      return selectRows(reader, attemptTable, `WHERE id ${sql} ORDER BY at, id`, values)
+    })
     return rows.map(({ answer, ...attempt }) => ({
       ...attempt,
       answer: answer === null ? null : opened(answer, attempt.id, this.key()),

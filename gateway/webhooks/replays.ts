@@ -24,6 +24,9 @@ const AT_ONCE = 500
 const SOME = 25
 /** Characters of an answer that a list shows. */
 const LISTED_ANSWER = 500
+/** Attempts of one delivery that are shown: one that is sent again and again has any number. */
+export const MOST_LISTED = 20
+export const MOST_SHOWN = 100
 /** Of one request; it can be asked again. */
 const MOST_EVENTS = 100_000
 
@@ -36,7 +39,7 @@ export class Replays {
     const delivery = isId('dlv', id) ? await deliveries.find(caller.tenantId, id) : null
     if (!delivery) throw notFound()
     const webhook = await webhooks.get(caller, delivery.webhookId).catch(() => Promise.reject(notFound()))
-    return { delivery, webhook, attempts: await deliveries.attemptsOf([delivery.id]) }
+    return { delivery, webhook, attempts: await deliveries.attemptsOf([delivery.id], MOST_SHOWN) }
   }
 
   /** Newest events first. */
@@ -46,7 +49,10 @@ export class Replays {
     const byDelivery = new Map<string, Attempt[]>(rows.map(({ id }) => [id, []]))
     // A few at a time, and the beginning of each answer: a page of them whole could be a hundred megabytes.
     for (let at = 0; at < rows.length; at += SOME) {
-      const some = await deliveries.attemptsOf(rows.slice(at, at + SOME).map(({ id }) => id))
+      const some = await deliveries.attemptsOf(
+        rows.slice(at, at + SOME).map(({ id }) => id),
+        MOST_LISTED,
+      )
       for (const { answer, ...attempt } of some) {
         byDelivery.get(attempt.deliveryId)?.push({ ...attempt, answer: answer && answer.slice(0, LISTED_ANSWER) })
       }
