@@ -154,7 +154,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const removal = new TenantRemoval({
     ...{ db, tenants, keys, keyRepository, clock, log },
     repository: tenantRepository,
-    belongings: new TenantBelongings(db, tables),
+    belongings: new TenantBelongings(db, tables, ['audit']),
     sessions: {
       existing: (tenantId) => sessions.existing(tenantId),
       remove: (session) => sessions.delete(session),
