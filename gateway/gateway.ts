@@ -6,13 +6,10 @@ import { Metrics } from '../runtime/metrics.js'
 import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
 import { SharedTime } from './db/shared-time.js'
-import { AuditLog } from './audit/audit-log.js'
-import { AuditRepository } from './audit/audit-repository.js'
-import { auditRoutes } from './audit/audit-routes.js'
 import { addDatabaseMetrics, databaseRetries } from './db/database-metrics.js'
 import { healthRoutes } from './health/health-routes.js'
 import { httpMetrics } from './http/http-metrics.js'
-import { createHttpServer } from './http/http-server.js'
+import { createHttpServer, type RegisteredRoute } from './http/http-server.js'
 import { IdempotencyKeyRepository } from './idempotency/idempotency-key-repository.js'
 import { IdempotencyKeys } from './idempotency/idempotency-keys.js'
 import { KeyTrimmer } from './idempotency/key-trimmer.js'
@@ -22,6 +19,7 @@ import { createMessaging, type Messaging } from './messaging.js'
 import { linkRoutes } from './sessions/link-routes.js'
 import { LinkTokens } from './sessions/link-tokens.js'
 import { QrImages } from './sessions/qr-image.js'
+import { openApiRoutes } from './openapi/openapi-routes.js'
 import { qrRoutes } from './sessions/qr-routes.js'
 import { sandboxRoutes } from './sessions/sandbox-routes.js'
 import { SessionCountsRepository } from './sessions/session-counts-repository.js'
@@ -68,6 +66,8 @@ export interface Gateway extends Service {
   url(): string
   /** Where it listens, once started. */
   localUrl(): string
+  /** What is registered, as the router writes it. */
+  routes(): readonly RegisteredRoute[]
   /** The admin key, where this gateway knows it; `isNew` when it was made at this start. */
   adminApiKey(): { text: string; isNew: boolean } | undefined
   /** A key, of the tenant `default` unless given; its text is known only now. */
@@ -154,7 +154,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const removal = new TenantRemoval({
     ...{ db, tenants, keys, keyRepository, clock, log },
     repository: tenantRepository,
-    belongings: new TenantBelongings(db, tables, ['audit']),
+    belongings: new TenantBelongings(db, tables),
     sessions: {
       existing: (tenantId) => sessions.existing(tenantId),
       remove: (session) => sessions.delete(session),
@@ -170,7 +170,6 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     isNodeSilent: (nodeId) => sessions.isSilent(nodeId),
   })
   const live = new SessionLive(sessionNode, clock, log)
-  const audit = new AuditLog({ repository: new AuditRepository(db), clock, log })
   const images = new QrImages()
   const links = new LinkTokens(() => secrets.key('links'), clock)
 
@@ -183,15 +182,18 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     onEnded: httpMetrics(metrics),
     keys: limits.admission,
-    audit: audit.around,
     keyless: messaging.keyless,
-    open: [...messaging.open, healthRoutes({ db, directory }), linkRoutes({ sessions, live, images, links, clock })],
+    open: [
+      ...messaging.open,
+      healthRoutes({ db, directory }),
+      linkRoutes({ sessions, live, images, links, clock }),
+      openApiRoutes({ publicUrl }),
+    ],
     api: [
       // Before the others: `init` and `status` stand where a session's name could.
       shortSessionRoutes({ sessions, live, images, keyed }),
       sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
-      auditRoutes({ audit }),
       sandboxRoutes({ sessions, node: sessionNode, keyed }),
       tenantRoutes({ tenants, removal, keyed, keys: idempotencyKeys }),
       apiKeyRoutes({ administration, tenants, keyed, keys: idempotencyKeys, clock }),
@@ -200,26 +202,14 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(
-    db,
-    time,
-    limits,
-    secrets,
-    keys,
-    adminKey,
-    trimmer,
-    directory,
-    messaging,
-    reconciler,
-    removal,
-    http,
-  )
+  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, removal, http)
 
   return {
     start: () => parts.start(),
     stop: () => parts.stop(),
     url: publicUrl,
     localUrl: http.url,
+    routes: http.routes,
     adminApiKey: () => (adminKey.text === undefined ? undefined : { text: adminKey.text, isNew: adminKey.isNew }),
     issueKey: async (wanted) => (await keys.issue({ tenantId: DEFAULT_TENANT, ...wanted })).text,
     db,

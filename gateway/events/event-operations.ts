@@ -6,12 +6,12 @@ import { ListEvents, StreamEvents } from './event-requests.js'
 const tag = 'Events'
 
 /** `message.received` is `MessageReceivedEvent`. */
-const nameOf = (type: EventType) =>
+export const eventSchemaName = (type: EventType) =>
   `${type.replace(/(?:^|[._])([a-z])/g, (_, letter: string) => letter.toUpperCase())}Event`
 
 /** The shape of each type, as a component of the document. */
-export const shownEvents = new Map(
-  eventTypes.map((type) => [type, envelopeSchema(type).meta({ id: nameOf(type) })] as const),
+const shownEvents = new Map(
+  eventTypes.map((type) => [type, envelopeSchema(type).meta({ id: eventSchemaName(type) })] as const),
 )
 type Shapes = [ReturnType<typeof envelopeSchema>, ...ReturnType<typeof envelopeSchema>[]]
 const shownEvent = z

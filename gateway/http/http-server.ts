@@ -6,7 +6,7 @@ import Koa from 'koa'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import { authenticate, type KeyCheck, type Keyless } from './authenticate.js'
-import type { ApiRouter, ApiState, Audit, OpenRouter, OpenState } from './context.js'
+import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
 import { errorMiddleware } from './error-middleware.js'
 import type { EndedRequest } from './http-metrics.js'
 import { requestContext, securityHeaders } from './request-context.js'
@@ -23,8 +23,6 @@ export interface HttpServerOptions {
   /** For the metrics. */
   onEnded?: (request: EndedRequest) => void
   keys: KeyCheck
-  /** Keeps on record what is changed; nothing does unless given. */
-  audit?: Audit
   /** Requests below `/api/v1` that may come without one: their routes see to it. */
   keyless?: Keyless
   /** Without a key: health, link pages. */
@@ -38,6 +36,14 @@ export interface HttpServerOptions {
 export interface HttpServer extends Service {
   /** Where it listens, once started: `http://127.0.0.1:3000`. */
   url(): string
+  routes(): readonly RegisteredRoute[]
+}
+
+export interface RegisteredRoute {
+  /** `GET` */
+  method: string
+  /** `/api/v1/sessions/:session` */
+  path: string
 }
 
 const HEADERS_MS = 10_000
@@ -66,11 +72,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.use(securityHeaders(options))
   app.use(errorMiddleware())
   app.use(authenticate(options.keys, options.keyless) as unknown as Koa.Middleware<OpenState>)
-  const { audit = (_ctx, _action, work) => work() } = options
-  app.use((ctx, next) => {
-    ;(ctx.state as ApiState).audit = audit
-    return next()
-  })
   app.use(all.routes() as unknown as Koa.Middleware<OpenState>)
   app.use(all.allowedMethods() as unknown as Koa.Middleware<OpenState>)
 
@@ -127,5 +128,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     clearTimeout(hush)
   }
 
-  return { start, stop, url: () => url }
+  const routes = () =>
+    all.stack.flatMap(({ methods, path }) => methods.map((method) => ({ method, path: String(path) })))
+
+  return { start, stop, url: () => url, routes }
 }

@@ -40,6 +40,7 @@ export const examples = {
   webhook: 'whk_01kaxq3a1b2c3d4e5f6g7h8j9k',
   delivery: 'dlv_01kaxq3b2c3d4e5f6g7h8j9k0m',
   event: 'evt_01kaxq2w5c6d7e8f9g0h1j2k3m',
+  request: 'req_01kaxq2v9x4m2c8d7h0w5r3t1z',
   phone: '+4915112345678',
   time: '2026-11-22T20:53:05.746Z',
 } as const

@@ -1,5 +1,4 @@
 /** All operations of the HTTP API, in the order in which the document shows them. */
-import { auditOperations } from '../audit/audit-operations.js'
 import { eventOperations } from '../events/event-operations.js'
 import { healthOperations } from '../health/health-operations.js'
 import type { Operation } from '../http/operation.js'
@@ -7,6 +6,7 @@ import { messageOperations } from '../messages/message-operations.js'
 import { shortMessageOperations } from '../messages/short-message-operations.js'
 import { nodeOperations } from '../nodes/node-operations.js'
 import { noticeOperations } from '../notices/notice-operations.js'
+import { openApiOperations } from './openapi-operations.js'
 import { linkingOperations } from '../sessions/linking-operations.js'
 import { sandboxOperations } from '../sessions/sandbox-operations.js'
 import { sessionOperations } from '../sessions/session-operations.js'
@@ -28,8 +28,8 @@ export const operations: readonly Operation[] = [
   ...shortMessageOperations,
   ...nodeOperations,
   ...noticeOperations,
-  ...auditOperations,
   ...tenantOperations,
   ...apiKeyOperations,
   ...healthOperations,
+  ...openApiOperations,
 ]
