@@ -6,6 +6,9 @@ import { Metrics } from '../runtime/metrics.js'
 import type { GatewayConfig } from './config.js'
 import { Database } from './db/database.js'
 import { SharedTime } from './db/shared-time.js'
+import { AuditLog } from './audit/audit-log.js'
+import { AuditRepository } from './audit/audit-repository.js'
+import { auditRoutes } from './audit/audit-routes.js'
 import { addDatabaseMetrics, databaseRetries } from './db/database-metrics.js'
 import { healthRoutes } from './health/health-routes.js'
 import { httpMetrics } from './http/http-metrics.js'
@@ -74,6 +77,8 @@ export interface Gateway extends Service {
   issueKey(wanted: Omit<NewApiKey, 'tenantId'> & Partial<Pick<NewApiKey, 'tenantId'>>): Promise<string>
   db: Database
   tenants: Tenants
+  /** What a tenant has stored, and how much it may. */
+  mediaState: Messaging['mediaQuota']['state']
   /** One round of removing what is old enough. */
   trimOnce: Messaging['retention']['trimOnce']
 }
@@ -119,13 +124,13 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     keyed,
     sessions: () => sessions,
     retention: config.retention,
+    s3: config.s3,
     strays: (...args) => reconciler.strays(...args),
     webhooks: {
       allowCidrs: config.webhookAllowCidrs,
       schedule: config.deliverySchedule ?? DEFAULT_SCHEDULE,
       retention: config.deliveryRetention ?? DEFAULT_RETENTION,
     },
-    s3: config.s3,
     mediaUrlMs: config.mediaUrlMs,
     publicUrl: () => publicUrl(),
   })
@@ -154,7 +159,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   const removal = new TenantRemoval({
     ...{ db, tenants, keys, keyRepository, clock, log },
     repository: tenantRepository,
-    belongings: new TenantBelongings(db, tables),
+    belongings: new TenantBelongings(db, tables, ['audit']),
     sessions: {
       existing: (tenantId) => sessions.existing(tenantId),
       remove: (session) => sessions.delete(session),
@@ -170,6 +175,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     isNodeSilent: (nodeId) => sessions.isSilent(nodeId),
   })
   const live = new SessionLive(sessionNode, clock, log)
+  const audit = new AuditLog({ repository: new AuditRepository(db), clock, log })
   const images = new QrImages()
   const links = new LinkTokens(() => secrets.key('links'), clock)
 
@@ -182,6 +188,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     log,
     onEnded: httpMetrics(metrics),
     keys: limits.admission,
+    audit: audit.around,
     keyless: messaging.keyless,
     open: [
       ...messaging.open,
@@ -194,7 +201,8 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
       shortSessionRoutes({ sessions, live, images, keyed }),
       sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
-      sandboxRoutes({ sessions, node: sessionNode, keyed }),
+      auditRoutes({ audit }),
+      sandboxRoutes({ sessions, node: sessionNode, keyed, keys: idempotencyKeys }),
       tenantRoutes({ tenants, removal, keyed, keys: idempotencyKeys }),
       apiKeyRoutes({ administration, tenants, keyed, keys: idempotencyKeys, clock }),
       ...messaging.routes,
@@ -202,7 +210,20 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
   })
 
   // Started from left to right, stopped from right to left: callers go first, storage last.
-  const parts = inOrder(db, time, limits, secrets, keys, adminKey, trimmer, directory, messaging, reconciler, removal, http)
+  const parts = inOrder(
+    db,
+    time,
+    limits,
+    secrets,
+    keys,
+    adminKey,
+    trimmer,
+    directory,
+    messaging,
+    reconciler,
+    removal,
+    http,
+  )
 
   return {
     start: () => parts.start(),
@@ -214,6 +235,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     issueKey: async (wanted) => (await keys.issue({ tenantId: DEFAULT_TENANT, ...wanted })).text,
     db,
     tenants,
+    mediaState: (tenantId) => messaging.mediaQuota.state(tenantId),
     trimOnce: (now) => messaging.retention.trimOnce(now),
   }
 }

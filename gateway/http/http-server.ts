@@ -6,7 +6,7 @@ import Koa from 'koa'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import { authenticate, type KeyCheck, type Keyless } from './authenticate.js'
-import type { ApiRouter, ApiState, OpenRouter, OpenState } from './context.js'
+import type { ApiRouter, ApiState, Audit, OpenRouter, OpenState } from './context.js'
 import { errorMiddleware } from './error-middleware.js'
 import type { EndedRequest } from './http-metrics.js'
 import { requestContext, securityHeaders } from './request-context.js'
@@ -23,6 +23,8 @@ export interface HttpServerOptions {
   /** For the metrics. */
   onEnded?: (request: EndedRequest) => void
   keys: KeyCheck
+  /** Keeps on record what is changed; nothing does unless given. */
+  audit?: Audit
   /** Requests below `/api/v1` that may come without one: their routes see to it. */
   keyless?: Keyless
   /** Without a key: health, link pages. */
@@ -72,6 +74,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.use(securityHeaders(options))
   app.use(errorMiddleware())
   app.use(authenticate(options.keys, options.keyless) as unknown as Koa.Middleware<OpenState>)
+  const { audit = (_ctx, _action, work) => work() } = options
+  app.use((ctx, next) => {
+    ;(ctx.state as ApiState).audit = audit
+    return next()
+  })
   app.use(all.routes() as unknown as Koa.Middleware<OpenState>)
   app.use(all.allowedMethods() as unknown as Koa.Middleware<OpenState>)
 

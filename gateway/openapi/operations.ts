@@ -1,4 +1,5 @@
 /** All operations of the HTTP API, in the order in which the document shows them. */
+import { auditOperations } from '../audit/audit-operations.js'
 import { eventOperations } from '../events/event-operations.js'
 import { healthOperations } from '../health/health-operations.js'
 import type { Operation } from '../http/operation.js'
@@ -28,6 +29,7 @@ export const operations: readonly Operation[] = [
   ...shortMessageOperations,
   ...nodeOperations,
   ...noticeOperations,
+  ...auditOperations,
   ...tenantOperations,
   ...apiKeyOperations,
   ...healthOperations,
