@@ -42,6 +42,17 @@ describe('requests per minute', () => {
     expect((await test.ask('GET', '/readyz')).headers.has('ratelimit')).toBe(false)
   })
 
+  it('of a key that has a limit of its own are not taken from the others of its tenant', async () => {
+    const test = await gateway()
+    const wanted = { name: 'slow', scopes: ['sessions:read'], requestsPerMinute: 2 }
+    const { key } = (await test.ask('POST', `${API}/api-keys`, wanted)).body
+    const first = await ask(test, key)
+    expect(first.headers.get('ratelimit-policy')).toBe('"key";q=2;w=60, "tenant";q=10;w=60')
+    expect(first.headers.get('ratelimit')).toMatch(/^"key";r=1;t=60, "tenant";r=8;t=\d\d$/)
+    expect(count(await statuses(Array.from({ length: 20 }, () => ask(test, key))), 200)).toBe(1)
+    expect((await ask(test)).headers.get('ratelimit')).toMatch(/^"tenant";r=6;/)
+  })
+
   describe('of several gateways with a Redis', () => {
     let redis: RedisServer
     beforeAll(async () => {

@@ -26,12 +26,12 @@ const names = { key: 'this API key', tenant: 'all keys of this tenant together' 
 export class RequestLimits {
   constructor(private readonly options: RequestLimitsOptions) {}
 
-  async count(key: Pick<ApiKey, 'id' | 'tenantId'> & { requestsPerMinute?: number | null }): Promise<Standing> {
+  async count(key: Pick<ApiKey, 'id' | 'tenantId' | 'requestsPerMinute'>): Promise<Standing> {
     const { limiters, limits, onRefused } = this.options
     const tenant = await limits(key.tenantId)
     const wanted = [
       // First: what a key has too much must not be taken from the others of its tenant.
-      { name: 'key' as const, id: key.id, limit: key.requestsPerMinute ?? null },
+      { name: 'key' as const, id: key.id, limit: key.requestsPerMinute },
       { name: 'tenant' as const, id: key.tenantId, limit: tenant.requestsPerMinute },
     ]
     const counted: Named[] = []

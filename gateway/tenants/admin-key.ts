@@ -88,6 +88,7 @@ export class AdminKey implements Service {
         scopes: ['admin'],
         sessions: ['*'],
         cidrs: [],
+        requestsPerMinute: null,
         expiresAt: null,
         lastUsedAt: null,
         revokedAt: null,

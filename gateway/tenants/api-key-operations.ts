@@ -37,6 +37,13 @@ export const CreateApiKey = z.strictObject({
     .describe('ids or names of the sessions that it is for; all unless given')
     .optional(),
   cidrs: z.array(range).max(100).describe('addresses and ranges that it may be used from; all unless given').optional(),
+  requestsPerMinute: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .describe('of this key alone, beside what its tenant may; as many unless given')
+    .optional(),
   expiresAt: z.iso
     .datetime({ offset: true })
     .transform((text) => new Date(text))
@@ -68,6 +75,7 @@ const keyFields = {
   scopes: z.array(z.enum(scopes)),
   sessions: z.array(z.string()).describe('ids of the sessions that it is for; `*` is all'),
   cidrs: z.array(z.string()).describe('where it may be used from; none is everywhere'),
+  requestsPerMinute: z.number().int().describe('of this key alone, beside what its tenant may').optional(),
   expiresAt: time.optional(),
   lastUsedAt: time.describe('within half a minute').optional(),
   rotatedUntil: time.describe('after a rotation: until when the text before is good, too').optional(),
@@ -92,6 +100,7 @@ export function presentApiKey(key: ApiKey, tenant: { id: string; name: string },
     scopes: key.scopes,
     sessions: key.sessions,
     cidrs: key.cidrs,
+    ...(key.requestsPerMinute === null ? {} : { requestsPerMinute: key.requestsPerMinute }),
     ...(key.expiresAt ? { expiresAt: key.expiresAt.toISOString() } : {}),
     ...(key.lastUsedAt ? { lastUsedAt: key.lastUsedAt.toISOString() } : {}),
     ...(until ? { rotatedUntil: until.toISOString() } : {}),

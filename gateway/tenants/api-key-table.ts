@@ -11,6 +11,7 @@ export const apiKeyTable = new Table<ApiKey>('api_keys', (c) => ({
     scopes: c.json('scopes'),
     sessions: c.json('sessions'),
     cidrs: c.json('cidrs'),
+    requestsPerMinute: c.integer('requests_per_minute', nullable),
     expiresAt: c.time('expires_at', nullable),
     lastUsedAt: c.time('last_used_at', nullable),
     revokedAt: c.time('revoked_at', nullable),

@@ -30,6 +30,8 @@ export interface ApiKey {
   sessions: string[]
   /** Address ranges it may be used from; none for all. */
   cidrs: string[]
+  /** Beside what its tenant may; null is as many. */
+  requestsPerMinute: number | null
   expiresAt: Date | null
   lastUsedAt: Date | null
   revokedAt: Date | null

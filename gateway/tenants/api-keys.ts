@@ -15,6 +15,8 @@ export interface NewApiKey {
   scopes: Scope[]
   sessions?: string[]
   cidrs?: string[]
+  /** Beside what its tenant may; as many unless given. */
+  requestsPerMinute?: number | undefined
   expiresAt?: Date | undefined
   /** The key of a part of our own, made anew at each start: the earlier ones of this name go. */
   replace?: boolean
@@ -60,7 +62,7 @@ export class ApiKeys implements Service {
   /** Makes a key. Its text is known only now. `also` in the same transaction, before the row stands. */
   async issue(wanted: NewApiKey, also?: (tx: Tx, made: IssuedKey) => Promise<void>): Promise<IssuedKey> {
     const text = newKey()
-    const { tenantId, name, scopes, sessions = ['*'], cidrs = [], expiresAt = null } = wanted
+    const { tenantId, name, scopes, sessions = ['*'], cidrs = [], requestsPerMinute = null, expiresAt = null } = wanted
     const key: ApiKey = {
       id: newId('key'),
       tenantId,
@@ -70,6 +72,7 @@ export class ApiKeys implements Service {
       scopes,
       sessions,
       cidrs,
+      requestsPerMinute,
       expiresAt,
       lastUsedAt: null,
       revokedAt: null,

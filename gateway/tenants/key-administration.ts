@@ -33,6 +33,7 @@ export interface WantedKey {
   /** Ids or names; all unless given. */
   sessions?: string[] | undefined
   cidrs?: string[] | undefined
+  requestsPerMinute?: number | undefined
   expiresAt?: Date | undefined
 }
 
@@ -48,7 +49,7 @@ export class KeyAdministration {
    */
   async create(wanted: WantedKey, also?: Also): Promise<IssuedKey & { tenant: Tenant }> {
     const { keys, tenants, tenantRepository, findSession, clock, log } = this.options
-    const { name, scopes, cidrs = [], expiresAt } = wanted
+    const { name, scopes, cidrs = [], requestsPerMinute, expiresAt } = wanted
     if (expiresAt && expiresAt.getTime() <= clock()) {
       throw new AppError('invalid', 'expiresAt: must be in the future.', { reason: 'invalid_request' })
     }
@@ -59,7 +60,7 @@ export class KeyAdministration {
     const found = sessions && (await Promise.all(sessions.map((ref) => findSession(tenant.id, ref))))
     const issued = await keys.issue(
       {
-        ...{ tenantId: tenant.id, name, scopes, cidrs, expiresAt },
+        ...{ tenantId: tenant.id, name, scopes, cidrs, requestsPerMinute, expiresAt },
         sessions: found ? [...new Set(found.map(({ id }) => id))] : ['*'],
       },
       async (tx, made) => {
