@@ -14,6 +14,7 @@ import { apiKeyTable } from './tenants/api-key-table.js'
 import { tenantTable } from './tenants/tenant-table.js'
 import { usageCountTable, usageDayTable, usageNodeTable } from './usage/usage-table.js'
 import { attemptTable, deliveryTable } from './webhooks/delivery-table.js'
+import { replayTable } from './webhooks/replay-table.js'
 import { webhookTable } from './webhooks/webhook-table.js'
 
 /** Every table that the gateway reads or writes, as its connections need to know them. */
@@ -34,6 +35,7 @@ export const tables = [
   webhookTable,
   deliveryTable,
   attemptTable,
+  replayTable,
   messageQuotaTable,
   usageCountTable,
   usageDayTable,

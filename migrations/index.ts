@@ -28,6 +28,7 @@ import { UsageCounts1790000000027 } from './1790000000027-usage-counts.js'
 import { UsageDays1790000000028 } from './1790000000028-usage-days.js'
 import { UsageNodes1790000000029 } from './1790000000029-usage-nodes.js'
 import { Audit1790000000030 } from './1790000000030-audit.js'
+import { WebhookReplays1790000000031 } from './1790000000031-webhook-replays.js'
 import { KeyLimits1790000000032 } from './1790000000032-key-limits.js'
 
 /** In the order they run. A released migration is never edited: add one. */
@@ -62,5 +63,6 @@ export const migrations = [
   UsageDays1790000000028,
   UsageNodes1790000000029,
   Audit1790000000030,
+  WebhookReplays1790000000031,
   KeyLimits1790000000032,
 ]

@@ -21,8 +21,8 @@ export const problemCodes = {
     'invalid',
     'A field is missing, unknown or not as it should be. `detail` names each by its path.',
   ),
-  malformed_json: code('invalid', 'The body is not JSON.'),
-  malformed_text: code('invalid', 'The body is not UTF-8, or a string in it has half a surrogate pair.'),
+  malformed_json: code('invalid', 'The body is not JSON, has a field twice, or a number that is too large.'),
+  malformed_text: code('invalid', 'The body is not UTF-8, or a string in it has half a surrogate pair or a NUL.'),
   malformed_form: code('invalid', 'The form is broken or ended early.'),
   malformed_handshake: code('invalid', 'What asks for a WebSocket is not its handshake.'),
   body_too_deep: code('invalid', 'The body is nested more than 32 levels deep.'),
@@ -147,6 +147,7 @@ export const problemCodes = {
   webhook_not_found: code('not_found', 'No such webhook, or not for this key.'),
   webhook_disabled: code('not_ready', 'Enable the webhook first.'),
   secret_lost: code('not_ready', 'The secret cannot be read any more: rotate it first.'),
+  replay_running: code('conflict', 'A replay of this webhook is running: wait until it is done.'),
   delivery_not_found: code('not_found', 'No such delivery, or not for this key.'),
   // nodes
   node_not_found: code('not_found', 'There never was such a session node.'),

@@ -17,18 +17,21 @@ import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import type { Secrets } from '../tenants/secrets.js'
 import { Deliverer } from './deliverer.js'
+import { Deliveries } from './deliveries.js'
 import { deliveryMetrics } from './delivery-metrics.js'
 import { DeliveryPlanner } from './delivery-planner.js'
 import { DeliveryRecorder, type DeliveryRecorderOptions } from './delivery-recorder.js'
 import { DeliveryRepository } from './delivery-repository.js'
 import { DeliveryTrimmer, type DeliveryTrimmerOptions } from './delivery-trimmer.js'
 import { EventBodies, type EventBodiesOptions } from './event-bodies.js'
+import { ReplayRepository } from './replay-repository.js'
 import { Replays } from './replays.js'
 import type { Schedule } from './schedule.js'
 import { Sockets } from './sockets.js'
 import { WebhookRepository } from './webhook-repository.js'
 import { webhookRoutes } from './webhook-routes.js'
 import { WebhookSender } from './webhook-sender.js'
+import type { Webhook } from './webhook.js'
 import { Webhooks, type WebhooksOptions } from './webhooks.js'
 
 /** What operators set. */
@@ -64,6 +67,8 @@ export interface WebhookParts extends Service {
   plan: (tx: Tx, events: readonly StoredEvent[]) => Promise<void>
   deliverer: Deliverer
   webhooks: Webhooks
+  /** As the API sees them. */
+  deliveries: Deliveries
   replays: Replays
   trimmer: DeliveryTrimmer
   routes: ApiRouter
@@ -105,24 +110,27 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
     makeRoom: options.makeRoom,
     onChanged: (webhook, how) => deliverer.changed(webhook, how),
   })
+  const onRevived = (webhook: Webhook) => deliverer.changed(webhook)
+  const shown = new Deliveries({ db, webhooks, deliveries, onRevived })
+  const replayRows = new ReplayRepository(db)
   const replays = new Replays({
-    ...{ db, webhooks, deliveries, planner },
+    ...{ db, repository: replayRows, webhooks: repository, deliveries, planner, onRevived, clock, log },
     events: {
       list: (...args) => options.events().list(...args),
       placeBefore: (...args) => options.events().placeBefore(...args),
+      newestPlace: () => options.events().newestPlace(),
     },
-    onRevived: (webhook) => deliverer.changed(webhook),
   })
-  const trimmer = new DeliveryTrimmer({ deliveries, webhooks: repository, retention, clock, log })
+  const trimmer = new DeliveryTrimmer({ deliveries, replays: replayRows, webhooks: repository, retention, clock, log })
 
   const connections: Service = { start: () => Promise.resolve(), stop: () => client.close() }
   const tests: Service = { start: () => Promise.resolve(), stop: () => Promise.resolve(webhooks.stop()) }
-  const parts = inOrder(connections, trimmer, deliverer, tests)
+  const parts = inOrder(connections, trimmer, deliverer, replays, tests)
   return {
     start: parts.start,
     stop: parts.stop,
     plan: (tx, events) => planner.plan(tx, events),
-    ...{ deliverer, webhooks, replays, trimmer },
-    routes: webhookRoutes({ webhooks, replays, keyed, keys }),
+    ...{ deliverer, webhooks, deliveries: shown, replays, trimmer },
+    routes: webhookRoutes({ webhooks, deliveries: shown, replays, keyed, keys }),
   }
 }

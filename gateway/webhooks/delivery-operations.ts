@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import { operation } from '../http/operation.js'
 import { examples, inPath, pageOf } from '../http/shapes.js'
-import { exampleDelivery, shownDelivery } from './webhook-presenter.js'
+import { exampleDelivery, exampleReplay, shownDelivery, shownReplay } from './webhook-presenter.js'
 import { ListDeliveries, Nothing, Replay } from './webhook-requests.js'
 
 const tag = 'Webhooks'
 const ofWebhook = z.object({ id: inPath('the id of a webhook', examples.webhook) })
 const params = z.object({ id: inPath('the id of a delivery', examples.delivery) })
+
+const { endedAt: _, ...unfinished } = exampleReplay
+const exampleRunning = { ...unfinished, status: 'running', complete: false } as const
 
 export const replayDeliveries = operation({
   id: 'replayDeliveries',
@@ -16,19 +19,35 @@ export const replayDeliveries = operation({
   scope: 'webhooks:write',
   summary: 'Send events again',
   description:
-    'With `failed`, all exhausted deliveries are due once more. With `since`, all events stored since then are sent, also those that came while the webhook was paused or before it was made, without those that were delivered, unless `succeeded` is true. Ids stay the same. Looks at 100,000 events at most: ask again while `complete` is false.',
+    'With `failed`, all exhausted deliveries are due once more. With `since`, all events stored since then are sent, also those that came while the webhook was paused or before it was made, without those that were delivered, unless `succeeded` is true. Ids stay the same. The answer comes once the first 2,000 events were looked at; while `complete` is false it goes on by itself, also after a restart, and `GET /webhooks/{id}/replays` says how far it is. One at a time for each webhook.',
   idempotent: true,
   params: ofWebhook,
   body: { schema: Replay, examples: { failed: { failed: true }, since: { since: '2026-11-22T18:00:00Z' } } },
-  codes: ['webhook_not_found', 'webhook_disabled'],
+  codes: ['webhook_not_found', 'webhook_disabled', 'replay_running'],
   answers: {
     202: {
       description: 'They are due now.',
-      schema: z.object({
-        deliveries: z.number().int().describe('how many are due now'),
-        complete: z.boolean().describe('false while there is more'),
-      }),
-      examples: { some: { deliveries: 12, complete: true } },
+      schema: shownReplay,
+      examples: { done: exampleReplay, more: { ...exampleRunning, deliveries: 2_000 } },
+    },
+  },
+})
+
+export const listReplays = operation({
+  id: 'listReplays',
+  method: 'get',
+  path: '/api/v1/webhooks/{id}/replays',
+  tag,
+  scope: 'webhooks:read',
+  summary: 'List the latest replays of a webhook',
+  description: 'Newest first, 50 at most; those that are over for as long as succeeded deliveries are kept.',
+  params: ofWebhook,
+  codes: ['webhook_not_found'],
+  answers: {
+    200: {
+      description: 'The replays.',
+      schema: z.object({ data: z.array(shownReplay) }),
+      examples: { replays: { data: [{ ...exampleRunning, deliveries: 61_500 }, exampleReplay] } },
     },
   },
 })
@@ -89,4 +108,4 @@ export const retryDelivery = operation({
   },
 })
 
-export const deliveryOperations = [replayDeliveries, listDeliveries, getDelivery, retryDelivery]
+export const deliveryOperations = [replayDeliveries, listReplays, listDeliveries, getDelivery, retryDelivery]

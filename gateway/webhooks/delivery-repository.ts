@@ -81,6 +81,13 @@ export class DeliveryRepository {
     }))
   }
 
+  /** Those that were given up, of events after one place and up to another, oldest first. */
+  exhaustedAfter(webhookId: WebhookId, after: number, upTo: number, limit: number): Promise<Delivery[]> {
+    const condition =
+      "WHERE webhook_id = ? AND status = 'exhausted' AND place > ? AND place <= ? ORDER BY place LIMIT ?"
+    return this.read(condition, [webhookId, after, upTo, limit])
+  }
+
   // ---- what is due ----
 
   /** Webhooks for which there is something to do now: one look at the first entry of an index each, whatever waits there. */

@@ -4,10 +4,12 @@ import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import { Rounds } from '../../runtime/rounds.js'
 import type { DeliveryRepository } from './delivery-repository.js'
+import type { ReplayRepository } from './replay-repository.js'
 import type { WebhookRepository } from './webhook-repository.js'
 
 export interface DeliveryTrimmerOptions {
   deliveries: DeliveryRepository
+  replays: ReplayRepository
   webhooks: WebhookRepository
   retention: { succeededMs: number; exhaustedMs: number }
   clock: Clock
@@ -41,10 +43,11 @@ export class DeliveryTrimmer implements Service {
 
   /** One round over everything. */
   async trim(): Promise<void> {
-    const { deliveries, webhooks, retention, clock } = this.options
+    const { deliveries, replays, webhooks, retention, clock } = this.options
     const { succeededMs, exhaustedMs } = retention
     await this.all(() => deliveries.trim(['succeeded'], clock() - succeededMs, AT_ONCE))
     await this.all(() => deliveries.trim(['exhausted', 'cancelled'], clock() - exhaustedMs, AT_ONCE))
+    await this.all(() => replays.trim(clock() - succeededMs, AT_ONCE))
     for (const id of await webhooks.deleted()) {
       await this.all(() => deliveries.trimOf(id, AT_ONCE))
       if (!this.rounds.signal.aborted) await webhooks.remove(id)

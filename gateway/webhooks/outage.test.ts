@@ -41,7 +41,7 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
     }
   }
   const list = async (id: string, status?: 'pending' | 'succeeded' | 'exhausted') => {
-    const rows = await hooks.replays.list(await hooks.webhooks.get(caller, id), { status, limit: 500 })
+    const rows = await hooks.deliveries.list(await hooks.webhooks.get(caller, id), { status, limit: 500 })
     return rows.map(({ delivery }) => delivery)
   }
   const ofSession = (path: string, session: SessionId) =>
@@ -143,17 +143,20 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
 
     down = false
     await expect(
-      hooks.replays.replay(await hooks.webhooks.get(caller, webhook.id), { failed: true }),
+      hooks.replays.begin(await hooks.webhooks.get(caller, webhook.id), { failed: true }),
     ).rejects.toMatchObject({
       reason: 'webhook_disabled',
     })
     const enabled = await hooks.webhooks.change(caller, webhook.id, { status: 'enabled' })
     const all = { since, succeeded: false }
-    expect(await hooks.replays.replay(enabled, all)).toEqual({ deliveries: 12, complete: true })
+    expect(await hooks.replays.begin(enabled, all)).toMatchObject({ deliveries: 12, status: 'done' })
     await hooks.deliver()
     expect(catcher.accepted('/down')).toHaveLength(12)
-    expect(await hooks.replays.replay(enabled, all)).toEqual({ deliveries: 0, complete: true })
-    expect(await hooks.replays.replay(enabled, { ...all, succeeded: true })).toEqual({ deliveries: 12, complete: true })
+    expect(await hooks.replays.begin(enabled, all)).toMatchObject({ deliveries: 0, status: 'done' })
+    expect(await hooks.replays.begin(enabled, { ...all, succeeded: true })).toMatchObject({
+      deliveries: 12,
+      status: 'done',
+    })
     await hooks.deliver()
     expect(catcher.accepted('/down')).toHaveLength(12)
     expect(catcher.at('/down').filter(({ status }) => status === 204)).toHaveLength(24)
@@ -186,7 +189,7 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
     const paused = await hooks.webhooks.change(caller, webhook.id, { status: 'paused' })
     now += MINUTE
     await hooks.happen(sessions, 3)
-    await hooks.replays.replay(paused, { since, succeeded: false })
+    await hooks.replays.begin(paused, { since, succeeded: false })
     await hooks.deliver()
     expect(catcher.at('/paused')).toHaveLength(1)
     await hooks.webhooks.change(caller, webhook.id, { status: 'enabled' })

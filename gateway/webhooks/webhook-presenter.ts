@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { examples, idOf, time } from '../http/shapes.js'
 import { type Attempt, type Delivery, deliveryStatuses } from './delivery.js'
+import { type Replay, replayStatuses } from './replay.js'
 import { signatures, type Webhook, type WebhookStatus } from './webhook.js'
 
 const fields = {
@@ -71,6 +72,36 @@ export const exampleDelivery: ShownDelivery = {
   status: 'succeeded',
   attempts: [{ at: examples.time, status: 200, durationMs: 84, answer: 'ok' }],
   createdAt: examples.time,
+}
+
+export const shownReplay = z
+  .object({
+    id: idOf('rpl'),
+    webhook: idOf('whk'),
+    since: time.describe('events stored then or later; absent: deliveries that were exhausted').optional(),
+    succeeded: z.boolean().describe('also what was delivered'),
+    status: z.enum(replayStatuses).describe('`cancelled`: the webhook was disabled meanwhile'),
+    deliveries: z.number().int().describe('how many were made due so far'),
+    complete: z.boolean().describe('false while it goes on'),
+    createdAt: time,
+    endedAt: time.optional(),
+  })
+  .meta({ id: 'Replay', description: 'Events that are sent again.' })
+export type ShownReplay = z.output<typeof shownReplay>
+
+export const exampleReplay: ShownReplay = {
+  ...{ id: 'rpl_01kaxq3c2d3e4f5g6h7j8k9m0n', webhook: examples.webhook, since: examples.time, succeeded: false },
+  ...{ status: 'done', deliveries: 12, complete: true, createdAt: examples.time, endedAt: examples.time },
+}
+
+export function presentReplay(replay: Replay): ShownReplay {
+  const { id, webhookId, since, succeeded, status, deliveries, createdAt, endedAt } = replay
+  return {
+    ...{ id, webhook: webhookId },
+    ...(since === null ? {} : { since: since.toISOString() }),
+    ...{ succeeded, status, deliveries, complete: status !== 'running', createdAt: createdAt.toISOString() },
+    ...(endedAt === null ? {} : { endedAt: new Date(endedAt).toISOString() }),
+  }
 }
 
 export function presentWebhook(webhook: Webhook): ShownWebhook {

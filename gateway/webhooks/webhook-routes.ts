@@ -6,7 +6,8 @@ import type { IdempotencyKeys } from '../idempotency/idempotency-keys.js'
 import type { KeyedRequests } from '../idempotency/keyed-requests.js'
 import { callerOf } from '../messages/message-routes.js'
 import { succeeded } from './delivery.js'
-import { getDelivery, listDeliveries, replayDeliveries, retryDelivery } from './delivery-operations.js'
+import type { Deliveries } from './deliveries.js'
+import { getDelivery, listDeliveries, listReplays, replayDeliveries, retryDelivery } from './delivery-operations.js'
 import type { Replays } from './replays.js'
 import {
   changeWebhook,
@@ -18,19 +19,20 @@ import {
   type ShownTest,
   testWebhook,
 } from './webhook-operations.js'
-import { presentDelivery, presentWebhook, presentWithSecret } from './webhook-presenter.js'
+import { presentDelivery, presentReplay, presentWebhook, presentWithSecret } from './webhook-presenter.js'
 import { AfterId, BeforePlace } from './webhook-requests.js'
 import type { Webhook } from './webhook.js'
 import type { Webhooks } from './webhooks.js'
 
 export interface WebhookRoutesOptions {
   webhooks: Webhooks
+  deliveries: Deliveries
   replays: Replays
   keyed: KeyedRequests
   keys: IdempotencyKeys
 }
 
-export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesOptions): ApiRouter {
+export function webhookRoutes({ webhooks, deliveries, replays, keyed, keys }: WebhookRoutesOptions): ApiRouter {
   const router = new Router<ApiState>()
 
   /** The answer holds the secret: it is stored, sealed, in the transaction that makes it, and told again under the key. */
@@ -101,15 +103,20 @@ export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesO
   handle(router, replayDeliveries, async (ctx, { params, body: wanted }) => {
     const key = keyed.keyOf(ctx, routeOf(replayDeliveries))
     await keyed.once(ctx, key?.asks(wanted, params.id), async () => {
-      ctx.body = await replays.replay(await webhooks.get(callerOf(ctx), params.id), wanted)
+      ctx.body = presentReplay(await replays.begin(await webhooks.get(callerOf(ctx), params.id), wanted))
       ctx.status = 202
     })
+  })
+
+  handle(router, listReplays, async (ctx, { params }) => {
+    const found = await replays.list(await webhooks.get(callerOf(ctx), params.id))
+    ctx.body = { data: found.map(presentReplay) }
   })
 
   handle(router, listDeliveries, async (ctx, { params, query: { limit, cursor, status } }) => {
     const webhook = await webhooks.get(callerOf(ctx), params.id)
     const before = cursor === undefined ? {} : { before: decodeCursor(BeforePlace, cursor)[0] }
-    const rows = await replays.list(webhook, { status, ...before, limit: limit + 1 })
+    const rows = await deliveries.list(webhook, { status, ...before, limit: limit + 1 })
     ctx.body = page(
       rows,
       limit,
@@ -119,14 +126,14 @@ export function webhookRoutes({ webhooks, replays, keyed, keys }: WebhookRoutesO
   })
 
   handle(router, getDelivery, async (ctx, { params }) => {
-    const { delivery, attempts } = await replays.get(callerOf(ctx), params.id)
+    const { delivery, attempts } = await deliveries.get(callerOf(ctx), params.id)
     ctx.body = presentDelivery(delivery, attempts)
   })
 
   handle(router, retryDelivery, async (ctx, { params }) => {
     const key = keyed.keyOf(ctx, routeOf(retryDelivery))
     await keyed.once(ctx, key?.asks({}, params.id), async () => {
-      const { delivery, attempts } = await replays.retry(callerOf(ctx), params.id)
+      const { delivery, attempts } = await deliveries.retry(callerOf(ctx), params.id)
       ctx.status = 202
       ctx.body = presentDelivery(delivery, attempts)
     })

@@ -214,6 +214,12 @@ function maySee(key: ApiKey, { sessions }: Webhook): boolean {
   return key.sessions.includes('*') || sessions.every((id) => key.sessions.includes(id))
 }
 
+/** Throws `not_ready` (`webhook_disabled`). */
+export function checkEnabled({ status }: Webhook): void {
+  if (status !== 'disabled') return
+  throw new AppError('not_ready', 'This webhook is disabled. Enable it first.', { reason: 'webhook_disabled' })
+}
+
 function notFound(): AppError {
   return new AppError('not_found', 'There is no such webhook.', { reason: 'webhook_not_found' })
 }
