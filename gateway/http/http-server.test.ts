@@ -140,7 +140,10 @@ describe('the HTTP server', () => {
     ['257 KiB', JSON.stringify({ name: 'x'.repeat(257 * 1024) }), undefined, 413, 'body_too_large'],
     ['text', 'name=x', 'text/plain', 415, 'unsupported_content_type'],
     ['a form', 'name=x', 'application/x-www-form-urlencoded', 415, 'unsupported_content_type'],
-    ['1e999 as a number', '{"name":"x","size":1e999}', undefined, 400, 'invalid_request'],
+    ['1e999 as a number', '{"name":"x","size":1e999}', undefined, 400, 'malformed_json'],
+    ['a NUL', '{"name":"x\\u0000"}', undefined, 400, 'malformed_text'],
+    ['a field that is there twice', '{"name":"x:\\\\","name":"y\\":"}', undefined, 400, 'malformed_json'],
+    ['__proto__', '{"name":"x","__proto__":{"size":1}}', undefined, 400, 'malformed_json'],
     ['a field nobody knows', '{"name":"x","sise":1}', undefined, 400, 'invalid_request'],
     ['null', 'null', undefined, 400, 'invalid_request'],
   ])('refuses %s', async (_, body, type, status, code) => {

@@ -4,10 +4,12 @@ import { AppError } from '../../runtime/app-error.js'
 const LIMIT = 256 * 1024
 const DEPTH = 32
 export const BODY_MS = 15_000
+const [COLON, QUOTE, BACKSLASH] = [58, 34, 92]
 
 /**
  * The JSON body of a request; undefined when there is none. Refuses what is too large or too deep, text that is not
- * UTF-8 or has half a surrogate pair (a database would silently change it), and other types.
+ * UTF-8, has half a surrogate pair or a NUL, fields given twice (who reads the other one would see something else), numbers
+ * that are none, and other types.
  */
 export async function readJson(ctx: ParameterizedContext): Promise<unknown> {
   // `is` answers null when there is no body at all.
@@ -20,9 +22,7 @@ export async function readJson(ctx: ParameterizedContext): Promise<unknown> {
   refuseCompressed(ctx)
   const bytes = await readAll(ctx)
   if (bytes.length === 0) return undefined
-  const value = decode(bytes)
-  check(value, 1)
-  return value
+  return decode(bytes)
 }
 
 /** A few bytes may be a gigabyte once they are unpacked. */
@@ -70,27 +70,71 @@ function decode(bytes: Buffer): unknown {
   } catch {
     throw new AppError('invalid', 'The body is not valid UTF-8.', { reason: 'malformed_text' })
   }
+  let value: unknown
   try {
-    return JSON.parse(text) as unknown
+    value = JSON.parse(text)
   } catch {
     // The parser's own words quote the body, which may be a message.
-    throw new AppError('invalid', 'The body is not valid JSON.', { reason: 'malformed_json' })
+    throw malformed('The body is not valid JSON.')
   }
+  if (check(value, 1) !== membersIn(text)) {
+    throw new AppError('invalid', 'A field is given more than once.', { reason: 'malformed_json' })
+  }
+  return value
 }
 
-function check(value: unknown, depth: number): void {
-  if (typeof value === 'string') return checkText(value)
-  if (typeof value !== 'object' || value === null) return
+/** Throws for what is not taken; answers how many members its objects have, all together. */
+function check(value: unknown, depth: number): number {
+  if (typeof value === 'string') checkText(value)
+  // 1e999: it would be kept as null.
+  else if (typeof value === 'number' && !Number.isFinite(value)) throw malformed('A number is too large.')
+  if (typeof value !== 'object' || value === null) return 0
   if (depth > DEPTH) {
     throw new AppError('invalid', `The body is nested more than ${DEPTH} levels deep.`, { reason: 'body_too_deep' })
   }
+  const isList = Array.isArray(value)
+  let members = 0
   for (const [key, inner] of Object.entries(value)) {
-    checkText(key)
-    check(inner, depth + 1)
+    if (!isList) {
+      members += 1
+      checkText(key)
+      if (key === '__proto__') throw malformed('No field may be called __proto__.')
+    }
+    members += check(inner, depth + 1)
+  }
+  return members
+}
+
+/** How many members the objects of a valid JSON text have: each has one colon outside of strings. */
+function membersIn(text: string): number {
+  let members = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === COLON) members += 1
+    else if (code === QUOTE) at = endOfString(text, at)
+  }
+  return members
+}
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let first = end
+    while (text.charCodeAt(first - 1) === BACKSLASH) first -= 1
+    if ((end - first) % 2 === 0) return end
   }
 }
 
 function checkText(text: string): void {
-  if (text.isWellFormed()) return
-  throw new AppError('invalid', 'The body has half a surrogate pair in a string.', { reason: 'malformed_text' })
+  // Half a surrogate pair a database would silently change; a NUL ends a text wherever C is spoken.
+  if (!text.isWellFormed() || text.includes('\0')) throw badText()
+}
+
+function badText(): AppError {
+  return new AppError('invalid', 'A string in the body has half a surrogate pair or a NUL.', {
+    reason: 'malformed_text',
+  })
+}
+
+function malformed(message: string): AppError {
+  return new AppError('invalid', message, { reason: 'malformed_json' })
 }

@@ -25,13 +25,21 @@ export interface Form<Target extends Writable> {
   file?: Upload<Target>
 }
 
+export interface MultipartOptions<Target extends Writable> {
+  maxBytes: number
+  tooLarge: () => AppError
+  open: (part: FilePart) => Target
+  /** The form is refused: nothing of what the target was given stays. */
+  discard: (target: Target) => Promise<void>
+}
+
 /**
  * Reads a form with at most one file, in the field `file`. Throws `unsupported_type` for other bodies, `invalid` for
  * broken ones, `too_slow` when nothing comes any more, and what the target fails with.
  */
 export async function readMultipart<Target extends Writable>(
   ctx: ApiContext,
-  options: { maxBytes: number; tooLarge: () => AppError; open: (part: FilePart) => Target },
+  options: MultipartOptions<Target>,
 ): Promise<Form<Target>> {
   if (ctx.request.is('multipart/form-data') !== 'multipart/form-data') {
     throw new AppError('unsupported_type', 'Send the file as multipart/form-data, in the field `file`.', {
@@ -72,15 +80,16 @@ export async function readMultipart<Target extends Writable>(
     await Promise.race([reading, silence.lasts])
     // The form is through when the last byte is handed on; the target may still refuse what it got.
     for (const { written } of uploads) await written
+    for (const { filename, mimetype } of uploads) [filename, mimetype].forEach(checkText)
+    const fields = textFields(ctx.request.body)
+    const [file] = uploads
+    return { fields, ...(file ? { file } : {}) }
   } catch (error) {
-    for (const { target } of uploads) target.destroy()
+    for (const { target } of uploads) await options.discard(target)
     throw formError(error)
   } finally {
     silence.end()
   }
-  const fields = textFields(ctx.request.body)
-  const [file] = uploads
-  return { fields, ...(file ? { file } : {}) }
 }
 
 /** Rejects once nothing has come of a request for a while, though it could have. */
@@ -106,9 +115,17 @@ function textFields(body: unknown): Record<string, string> {
     if (typeof value !== 'string') {
       throw new AppError('invalid', `${name}: is given more than once.`, { reason: 'invalid_request' })
     }
+    checkText(name)
+    checkText(value)
     fields[name] = value
   }
   return fields
+}
+
+/** What is not UTF-8 has become replacement characters already; a NUL ends a text wherever C is spoken. */
+function checkText(text: string | undefined): void {
+  if (text === undefined || !/[\0\ufffd]/.test(text)) return
+  throw new AppError('invalid', 'A field of the form is not valid UTF-8, or holds a NUL.', { reason: 'malformed_text' })
 }
 
 function formError(error: unknown): AppError {

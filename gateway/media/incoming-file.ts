@@ -1,5 +1,6 @@
 /** A file on its way to the disk: counted, hashed and recognised while it is written, cut at the limit of its kind. */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { Writable } from 'node:stream'
 import { fileTypeFromBuffer, fileTypeFromFile } from 'file-type'
@@ -49,6 +50,13 @@ export class IncomingFile extends Writable {
   get written(): WrittenFile {
     if (!this.result) throw new Error('The file is not written yet')
     return this.result
+  }
+
+  /** Nothing of it stays, written or not. */
+  async discard(): Promise<void> {
+    this.destroy()
+    if (!this.closed) await once(this, 'close').catch(() => undefined)
+    await rm(this.options.path, { force: true })
   }
 
   override _construct(done: (error?: Error | null) => void): void {

@@ -122,6 +122,7 @@ export async function readUpload(ctx: ApiContext, { incoming, media, kind }: Upl
     maxBytes: largest,
     tooLarge: () => tooLarge(largest),
     open: ({ filename, mimetype }) => incoming.receive({ kind, filename, declared: mimetype }),
+    discard: (file) => file.discard(),
   })
 }
 

@@ -3,6 +3,7 @@ import { auditOperations } from '../audit/audit-operations.js'
 import { eventOperations } from '../events/event-operations.js'
 import { healthOperations } from '../health/health-operations.js'
 import type { Operation } from '../http/operation.js'
+import { mediaOperations } from '../media/media-operations.js'
 import { messageOperations } from '../messages/message-operations.js'
 import { shortMessageOperations } from '../messages/short-message-operations.js'
 import { nodeOperations } from '../nodes/node-operations.js'
@@ -21,6 +22,7 @@ export const operations: readonly Operation[] = [
   ...sessionOperations,
   ...linkingOperations,
   ...messageOperations,
+  ...mediaOperations,
   ...eventOperations,
   ...webhookOperations,
   ...deliveryOperations,
