@@ -36,6 +36,7 @@ import { MessageViews } from './messages/message-views.js'
 import { Messages } from './messages/messages.js'
 import { OpenMessagesRepository } from './messages/open-messages-repository.js'
 import { shortMessageRoutes } from './messages/short-message-routes.js'
+import { DoubtfulMessages } from './nodes/doubtful-messages.js'
 import { EventStoring } from './nodes/event-storing.js'
 import { noticeRoutes } from './notices/notice-routes.js'
 import { HandOver } from './nodes/hand-over.js'
@@ -141,8 +142,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const numbers = new MessageMetrics({ metrics, open: new OpenMessagesRepository(db), clock })
   const news = new MessageNews((moved) => numbers.moved(moved))
 
+  const doubtful = new DoubtfulMessages({ db, clock, messages: messageRepository, events: eventRepository })
   const storing = new EventStoring({
-    ...{ db, cursors, clock, log },
+    ...{ db, cursors, doubtful, clock, log },
     events: eventRepository,
     messages: messageRepository,
     media: files.repository,
@@ -165,7 +167,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   })
   addNodeMetrics({ metrics, directory, presence: links, clock: time })
   const handOver = new HandOver({
-    ...{ db, clock, time, log },
+    ...{ db, time, log },
     media: files.nodes,
     messages: messageRepository,
     unsent: new UnsentMessages({ db, news, clock, messages: messageRepository, events: eventRepository }),
@@ -174,6 +176,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       startAgain: async (session) => void (await sessions.start(session)),
     },
     liveNode: (id) => links.liveNode(id),
+    isSuspended: async (tenantId) => (await options.tenants.find(tenantId))?.status !== 'active',
   })
   const quotas = new Quotas({
     ...{ db, clock, time },
@@ -198,10 +201,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
     wake: (session) => handOver.wake(session),
   })
   const lostNodes = new LostNodes({
-    ...{ db, cursors, news, directory, clock, log },
+    ...{ db, cursors, doubtful, news, directory, clock, log },
     sessions: options.sessionEvents,
-    messages: messageRepository,
-    events: eventRepository,
     finishDeleting: (session) => options.sessions().deleted(session),
   })
   const views = new MessageViews({

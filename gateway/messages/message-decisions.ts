@@ -67,8 +67,7 @@ export class MessageDecisions {
   private change(message: Message, decision: Decision, byNode: boolean): Promise<Message | undefined> {
     const { db, repository, events, clock, time } = this.options
     return db.write(async (tx) => {
-      await repository.lock(tx, [message.id])
-      const [newest] = await repository.byIds(tx, [message.id])
+      const [newest] = await repository.lockedByIds(tx, [message.id])
       if (!newest || !waitsForPerson(newest)) return undefined
       const at = clock()
       const after = moved(newest, { ...newsOf(decision), at })

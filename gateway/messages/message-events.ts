@@ -69,6 +69,15 @@ export class MessageBatch {
     return [...this.added(), ...this.changes().map(({ after }) => after)]
   }
 
+  /** The node has them, as it said. */
+  taken(isTaken: (id: MessageId) => boolean, epoch: string, at: number): MessageId[] {
+    const taken = [...this.byId.values()].filter(({ id }) => isTaken(id))
+    for (const known of taken) {
+      if (known.awaiting) this.replace({ ...known, awaiting: false, epoch, handedOverAt: at })
+    }
+    return taken.map(({ id }) => id)
+  }
+
   /** To be handed over once more: what may have gone out is looked for before it is sent. */
   handOverAgain(id: MessageId): void {
     const known = this.byId.get(id)

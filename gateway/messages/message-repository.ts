@@ -27,6 +27,14 @@ export interface Placed {
   position: number
 }
 
+/** A message that no node has taken on, as its row says. */
+export interface Awaiting {
+  id: MessageId
+  sessionId: SessionId
+  status: MessageStatus
+  position: number
+}
+
 /** Changes of rows that are there: before and after. */
 export interface MessageChange {
   before: Message
@@ -100,17 +108,16 @@ export class MessageRepository {
     await this.counting?.count(tx, [], changes)
   }
 
-  /** Keeps others from changing these rows until the transaction ends; on SQLite nobody else writes meanwhile. */
-  async lock(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
-    if (this.db.dialect === 'sqlite' || ids.length === 0) return
-    const { sql, values } = oneOf(ids)
-    await change(tx, `UPDATE messages SET id = id WHERE id ${sql}`, values)
-  }
-
-  async byIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
+  /** Nobody else changes them until the transaction ends. */
+  async lockedByIds(tx: EntityManager, ids: readonly MessageId[]): Promise<Message[]> {
     if (ids.length === 0) return []
     const { sql, values } = oneOf(ids)
-    return (await selectRows(tx, messageTable, `WHERE id ${sql}`, values)).map(rowToMessage)
+    return (await selectRows(tx, messageTable, `WHERE id ${sql} ${this.forUpdate}`, values)).map(rowToMessage)
+  }
+
+  /** On SQLite nobody else writes meanwhile, whatever is read. */
+  private get forUpdate(): string {
+    return this.db.dialect === 'sqlite' ? '' : 'FOR UPDATE'
   }
 
   async idsByWaIds(tx: EntityManager, keys: readonly WaKey[]): Promise<MessageId[]> {
@@ -183,22 +190,24 @@ export class MessageRepository {
   }
 
   /** The oldest of each of these sessions, oldest first. */
-  async awaitingOf(sessionIds: readonly SessionId[], limitEach: number): Promise<Message[]> {
-    if (sessionIds.length === 1) return this.awaiting(sessionIds[0] as SessionId, limitEach)
-    const oldest = `WHERE awaiting = ? ORDER BY position LIMIT ${Number(limitEach)}`
+  async awaitingOf(sessionIds: readonly SessionId[], limitEach: number): Promise<Awaiting[]> {
+    const oldest = `SELECT id, awaiting AS sessionId, status, position FROM messages
+      WHERE awaiting = ? ORDER BY position LIMIT ${Number(limitEach)}`
     const rows = await this.db.read(async (reader) => {
-      if (this.db.dialect === 'sqlite') {
-        const each = sessionIds.map((id) => selectRows(reader, messageTable, oldest, [id]))
-        return (await Promise.all(each)).flat()
-      }
       // Each session by itself reads the beginning of the index; one condition for all would sort all that waits.
-      const each = sessionIds.map(() => `(SELECT id FROM messages ${oldest})`)
-      const found = await query<{ id: MessageId }>(reader, each.join(' UNION ALL '), sessionIds)
-      if (found.length === 0) return []
-      const { sql, values } = oneOf(found.map(({ id }) => id))
-      return selectRows(reader, messageTable, `WHERE id ${sql}`, values)
+      if (this.db.dialect === 'mysql' && sessionIds.length > 1) {
+        return query<Awaiting>(reader, sessionIds.map(() => `(${oldest})`).join(' UNION ALL '), sessionIds)
+      }
+      return (await Promise.all(sessionIds.map((id) => query<Awaiting>(reader, oldest, [id])))).flat()
     })
-    return rows.toSorted((a, b) => a.position - b.position).map(rowToMessage)
+    return rows.map((row) => ({ ...row, position: Number(row.position) })).toSorted((a, b) => a.position - b.position)
+  }
+
+  /** By id. */
+  async readAll(ids: readonly MessageId[]): Promise<Map<MessageId, Message>> {
+    if (ids.length === 0) return new Map()
+    const { sql, values } = oneOf(ids)
+    return new Map((await this.read(`WHERE id ${sql}`, values)).map((row) => [row.id, rowToMessage(row)]))
   }
 
   /** Messages that no node can have, and whose time is up. */
@@ -207,9 +216,13 @@ export class MessageRepository {
     return (await this.read(condition, [sessionId, timeValue(this.db.dialect, now)])).map(rowToMessage)
   }
 
-  async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<void> {
+  /** Answers which of them wait still. */
+  async markOffered(tx: EntityManager, ids: readonly MessageId[]): Promise<MessageId[]> {
     const { sql, values } = oneOf(ids)
-    await change(tx, `UPDATE messages SET offered = 1 WHERE awaiting IS NOT NULL AND id ${sql}`, values)
+    const waiting = `awaiting IS NOT NULL AND id ${sql}`
+    await change(tx, `UPDATE messages SET offered = 1 WHERE ${waiting}`, values)
+    const rows = await query<{ id: MessageId }>(tx, `SELECT id FROM messages WHERE ${waiting}`, values)
+    return rows.map(({ id }) => id)
   }
 
   async markTaken(tx: EntityManager, ids: readonly MessageId[], epoch: string, at: number): Promise<void> {
@@ -223,17 +236,39 @@ export class MessageRepository {
 
   /** What a session has not finished sending; nobody else changes these until the transaction ends. */
   async openOf(tx: EntityManager, sessionId: SessionId): Promise<Message[]> {
-    const open = "session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown')"
-    if (this.db.dialect !== 'sqlite') await change(tx, `UPDATE messages SET id = id WHERE ${open}`, [sessionId])
-    return (await selectRows(tx, messageTable, `WHERE ${open} ORDER BY position`, [sessionId])).map(rowToMessage)
+    const open = "WHERE session_id = ? AND direction = 'out' AND status IN ('pending', 'unknown') ORDER BY position"
+    return (await selectRows(tx, messageTable, `${open} ${this.forUpdate}`, [sessionId])).map(rowToMessage)
   }
 
-  /** Messages that a node took on in another epoch of its log and never finished. */
-  async unfinishedOf(tx: EntityManager, sessionIds: readonly SessionId[], epoch: string): Promise<Message[]> {
+  /** Those of these sessions that have not finished sending. */
+  async sessionsWithOpen(sessionIds: readonly SessionId[]): Promise<SessionId[]> {
     if (sessionIds.length === 0) return []
-    const condition = `WHERE status IN ('pending', 'unknown') AND (reason IS NULL OR reason NOT IN ('held', 'node_lost'))
-      AND direction = 'out' AND session_id IN ${inList(sessionIds)}
-      AND awaiting IS NULL AND (epoch IS NULL OR epoch <> ?)`
-    return (await selectRows(tx, messageTable, condition, [...sessionIds, epoch])).map(rowToMessage)
+    const condition = "status IN ('pending', 'unknown') AND direction = 'out'"
+    const { sql, values } = oneOf(sessionIds)
+    const rows = await this.db.read((reader) =>
+      query<{ id: SessionId }>(
+        reader,
+        `SELECT DISTINCT session_id AS id FROM messages WHERE ${condition} AND session_id ${sql}`,
+        values,
+      ),
+    )
+    return rows.map(({ id }) => id)
+  }
+
+  /** A portion of what a session has not finished sending; nobody else changes these until the transaction ends. */
+  async openAfter(
+    tx: EntityManager,
+    { sessionId, status }: { sessionId: SessionId; status: 'pending' | 'unknown' },
+    position: number,
+    limit: number,
+  ): Promise<Placed[]> {
+    const rows = await selectRows(
+      tx,
+      messageTable,
+      `WHERE status = ? AND direction = 'out' AND session_id = ? AND position > ?
+       ORDER BY position LIMIT ${Number(limit)} ${this.forUpdate}`,
+      [status, sessionId, position],
+    )
+    return rows.map((row) => ({ message: rowToMessage(row), position: row.position }))
   }
 }

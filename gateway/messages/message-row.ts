@@ -10,6 +10,7 @@ const changeable = [
   'type',
   'awaiting',
   'epoch',
+  'handedOverAt',
   'sentAt',
   'deliveredAt',
   'readAt',

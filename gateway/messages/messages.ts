@@ -37,7 +37,7 @@ export interface MessagesOptions {
   }
   keys: IdempotencyKeys
   quotas: MessageAcceptorOptions['quotas']
-  handOver: { wake: (session: Session) => void; isLive: (nodeId: NodeId) => boolean }
+  handOver: { wake: (session: Session, message: Message) => void; isLive: (nodeId: NodeId) => boolean }
   keepMedia: DraftContext['keepMedia']
   /** A message was taken on. For the metrics. */
   onAccepted: () => void
@@ -86,7 +86,7 @@ export class Messages {
     const session = await this.session(caller, ref)
     const message = await this.draft(session, request, caller.traceId)
     await this.acceptor.add(message)
-    this.stored(session)
+    this.stored(session, message)
     return message
   }
 
@@ -127,7 +127,7 @@ export class Messages {
     const answer = await under.answer(message)
     const earlier = await this.acceptor.addOnce(message, { request: keyed, claim, made: message.id, answer })
     if (earlier) return told(earlier)
-    this.stored(session)
+    this.stored(session, message)
     return { message, answer }
   }
 
@@ -144,10 +144,10 @@ export class Messages {
     return message
   }
 
-  private stored(session: Session): void {
+  private stored(session: Session, message: Message): void {
     faultPoint('message.stored')
     this.options.onAccepted()
-    this.options.handOver.wake(session)
+    this.options.handOver.wake(session, message)
   }
 
   /** The message once it is sent, failed or unknown; as it stands when time is up, or when the gateway stops. */
@@ -227,8 +227,7 @@ export class Messages {
   private async fail(message: Message, which: 'unoffered' | 'pending'): Promise<boolean> {
     const { db, repository, news } = this.options
     const failed = await db.write(async (tx) => {
-      await repository.lock(tx, [message.id])
-      const newest = await repository.byIds(tx, [message.id])
+      const newest = await repository.lockedByIds(tx, [message.id])
       const still = newest.filter(({ status, awaiting, offered }) => {
         return status === 'pending' && (which === 'pending' || (awaiting && !offered))
       })

@@ -6,6 +6,7 @@ import { sleep } from '../../runtime/clock.js'
 import type { Logger } from '../../runtime/log.js'
 import type { EventStoring, Stored } from './event-storing.js'
 import type { Lease } from './node-cursor-repository.js'
+import type { TakenMessages } from './taken-messages.js'
 
 const MOST_PER_TRANSACTION = 500
 /** What may wait in memory; then the node is not read from, and it waits too. */
@@ -30,6 +31,7 @@ export interface EventFollowerOptions {
   log: Logger
   /** How often an event failed alone, by its id; outlives the stream. */
   failures: Map<string, number>
+  taken: TakenMessages
 }
 
 export class EventFollower {
@@ -40,6 +42,7 @@ export class EventFollower {
 
   constructor(private readonly options: EventFollowerOptions) {
     this.cursor = options.cursor
+    options.taken.tell(() => this.wake())
   }
 
   /** Runs until the signal fires; throws when the stream ends or storing fails. */
@@ -82,9 +85,8 @@ export class EventFollower {
   private async begin(at: Cursor): Promise<void> {
     if (at.epoch !== this.cursor.epoch) {
       if (this.cursor.epoch !== '') this.options.log.warn({ from: this.cursor, to: at }, 'node.epoch_changed')
-      const stored = await this.options.storing.beginEpoch(this.options.lease, this.cursor, at)
+      await this.options.storing.beginEpoch(this.options.lease, this.cursor, at, this.options.onStored)
       this.cursor = at
-      this.options.onStored(stored)
     }
     this.options.onLive(at.epoch)
   }
@@ -92,11 +94,10 @@ export class EventFollower {
   private async storeAll(following: Following): Promise<void> {
     try {
       while (!this.ended || this.waiting.length > 0) {
+        const leftMs = this.options.taken.leftMs()
+        if (leftMs === 0) await this.options.storing.noteTaken(this.options.lease, this.cursor, this.options.taken)
         if (this.waiting.length === 0) {
-          await new Promise<void>((resolve) => {
-            this.wake = resolve
-            if (this.ended || this.waiting.length > 0) resolve()
-          })
+          if (leftMs !== 0) await this.something(leftMs)
           continue
         }
         const taken = this.waiting.splice(0, MOST_PER_TRANSACTION)
@@ -116,10 +117,21 @@ export class EventFollower {
     }
   }
 
+  /** Resolves when there is something to do, or when what was taken has waited long enough. */
+  private async something(leftMs: number | undefined): Promise<void> {
+    const enough = new AbortController()
+    const woken = new Promise<void>((resolve) => {
+      this.wake = resolve
+      if (this.ended || this.waiting.length > 0) resolve()
+    })
+    await (leftMs === undefined ? woken : Promise.race([woken, sleep(leftMs, enough.signal)]))
+    enough.abort()
+  }
+
   private async store(events: FollowedEvent[]): Promise<void> {
     if (events.length === 0) return
     try {
-      this.done(events, await this.options.storing.store(this.options.lease, this.cursor, events))
+      this.done(events, await this.options.storing.store(this.options.lease, this.cursor, events, this.options.taken))
     } catch (error) {
       if (error instanceof AppError) throw error
       if (events.length > 1) {

@@ -10,14 +10,17 @@ import type { Database } from '../db/database.js'
 import { EventRepository } from '../events/event-repository.js'
 import { SealedData } from '../events/sealed-data.js'
 import { MediaRepository } from '../media/media-repository.js'
+import type { Message } from '../messages/message.js'
 import { MessageRepository } from '../messages/message-repository.js'
 import type { Session } from '../sessions/session.js'
 import { SessionEvents } from '../sessions/session-events.js'
 import { SessionRepository } from '../sessions/session-repository.js'
 import { DEFAULT_TENANT } from '../tenants/tenant.js'
+import { DoubtfulMessages } from './doubtful-messages.js'
 import { EventFollower } from './event-follower.js'
 import { EventStoring } from './event-storing.js'
 import { NodeCursorRepository } from './node-cursor-repository.js'
+import { TakenMessages } from './taken-messages.js'
 
 const NODE: NodeId = 'nod_a'
 const CONTACT = { chatId: '49170@c.us', from: '49170@c.us', to: '49151@c.us', mentions: [], sentAt: 1_000 }
@@ -48,6 +51,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
       messages,
       media,
       sessions: new SessionEvents(sessions),
+      doubtful: new DoubtfulMessages({ db, messages, events, clock }),
       clock,
       log,
     })
@@ -156,6 +160,65 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     ])
   })
 
+  const open = async (count: number, what: Partial<Message>) => {
+    const made = Array.from({ length: count }, () => aMessage(session, what))
+    await db.write((tx) => messages.add(tx, made))
+    return made
+  }
+
+  it('stores with the events of a message that the node has it, and by itself what no event tells of', async () => {
+    const [told, quiet] = (await open(2, { awaiting: true, offered: true })) as [Message, Message]
+    const taken = new TakenMessages()
+    taken.add([told, quiet])
+    const { lease, cursor } = await acquire()
+    const sent = { kind: 'message_status', messageId: told.id, waMessageId: told.waMessageId, status: 'sent' } as const
+    await storing.store(lease, cursor, [event({ ...sent, chatId: told.chatId })], taken)
+    const now = async ({ id }: Message) => {
+      const { awaiting, epoch, status } = (await messages.find(DEFAULT_TENANT, id)) as Message
+      return { awaiting, epoch, status }
+    }
+    expect(await now(told)).toEqual({ awaiting: false, epoch: 'e1', status: 'sent' })
+    expect([...taken.snapshot().keys()]).toEqual([quiet.id])
+    // The log has begun anew: what was answered before says nothing about what is in it.
+    await expect(storing.noteTaken(lease, { epoch: 'e0', position: 1 }, taken)).rejects.toMatchObject({
+      reason: 'lease_lost',
+    })
+    expect(await now(quiet)).toMatchObject({ awaiting: true })
+    await storing.noteTaken(lease, { epoch: 'e1', position: 1 }, taken)
+    expect(await now(quiet)).toEqual({ awaiting: false, epoch: 'e1', status: 'pending' })
+    expect(taken.leftMs()).toBeUndefined()
+  })
+
+  it('doubts what was in a log that begins anew some at a time, and goes on where it was interrupted', async () => {
+    const { lease, cursor } = await acquire()
+    await open(250, { awaiting: false, epoch: 'e0' })
+    const [offered, waiting, held] = [
+      ...(await open(1, { awaiting: true, offered: true })),
+      ...(await open(1, { awaiting: true, offered: false })),
+      ...(await open(1, { awaiting: false, epoch: 'e0', status: 'unknown', reason: 'held' })),
+    ].map(({ id }) => id)
+    const to = { epoch: 'e1', position: 0 }
+    const sizes: number[] = []
+    const interrupted = storing.beginEpoch(lease, cursor, to, ({ events: stored }) => {
+      sizes.push(stored.length)
+      throw new Error('interrupted')
+    })
+    await expect(interrupted).rejects.toThrow('interrupted')
+    expect((await acquire()).cursor).toEqual(cursor)
+    const again = await acquire()
+    await storing.beginEpoch(again.lease, cursor, to, ({ events: stored }) => void sizes.push(stored.length))
+    expect(sizes).toEqual([200, 51])
+    expect((await acquire()).cursor).toEqual(to)
+    const rows = (await messages.list(DEFAULT_TENANT, {}, { limit: 500, before: undefined })).map(
+      ({ message }) => message,
+    )
+    const doubted = rows.filter(({ reason, awaiting }) => reason === 'outcome_unknown' && awaiting)
+    expect(doubted).toHaveLength(251)
+    expect(doubted.map(({ id }) => id)).toContain(offered)
+    expect(rows.find(({ id }) => id === waiting)).toMatchObject({ status: 'pending', awaiting: true })
+    expect(rows.find(({ id }) => id === held)).toMatchObject({ reason: 'held', awaiting: false })
+  })
+
   it('passes over events of sessions that are not on this node', async () => {
     const { events: stored } = await store(
       event({ kind: 'message_deleted', waMessageId: 'x', chatId: 'y' }, newId('ses')),
@@ -183,7 +246,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
       const client = replaying(all.filter(({ position }) => position > cursor.position))
       const stopping = new AbortController()
       const follower = new EventFollower({
-        ...{ storing, lease, cursor, failures, log: silentLog() },
+        ...{ storing, lease, cursor, failures, log: silentLog(), taken: new TakenMessages() },
         onLive: () => undefined,
         onQuestion: () => undefined,
         onStored: ({ events: stored }) => stored.at(-1)?.source?.position === 3 && stopping.abort(),
@@ -233,6 +296,16 @@ function aSession(): Session {
     ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
     ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null },
     ...{ changedAt: new Date(1_000), connectedAt: null, createdAt: new Date(1_000), deletedAt: null },
+  }
+}
+
+function aMessage({ id: sessionId }: Session, what: Partial<Message>): Message {
+  const id = newId('msg')
+  return {
+    ...{ id, tenantId: DEFAULT_TENANT, sessionId, direction: 'out', origin: 'api', chatId: '49170@c.us' },
+    ...{ content: { type: 'text', text: { body: 'hi' } }, mentions: [], onUnknown: 'resend', status: 'pending' },
+    ...{ waMessageId: waMessageId(id), awaiting: true, offered: true, createdAt: 1_000 },
+    ...what,
   }
 }
 

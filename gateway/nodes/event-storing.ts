@@ -9,13 +9,15 @@ import type { Database, Tx } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
 import type { NewEvent, StoredEvent } from '../events/event.js'
 import type { MediaRepository } from '../media/media-repository.js'
-import type { Message } from '../messages/message.js'
+import { type Message, waitsForPerson } from '../messages/message.js'
 import { MessageBatch } from '../messages/message-events.js'
 import { messagesMeant } from '../messages/messages-meant.js'
 import { statusEvent } from '../messages/message-told.js'
 import type { MessageRepository } from '../messages/message-repository.js'
 import { type SessionEvents, sessionTold } from '../sessions/session-events.js'
+import type { DoubtfulMessages } from './doubtful-messages.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
+import type { TakenMessages } from './taken-messages.js'
 
 export interface EventStoringOptions {
   db: Database
@@ -24,6 +26,7 @@ export interface EventStoringOptions {
   messages: MessageRepository
   media: MediaRepository
   sessions: SessionEvents
+  doubtful: DoubtfulMessages
   clock: Clock
   log: Logger
 }
@@ -37,20 +40,22 @@ export interface Stored {
   sessionIds: SessionId[]
 }
 
+const MOST_NOTED = 500
+
 const nothing: Stored = { messages: [], events: [], hasFiles: false, sessionIds: [] }
 
 export class EventStoring {
   constructor(private readonly options: EventStoringOptions) {}
 
   /** Throws `conflict` (`lease_lost`) when another gateway follows the node by now. */
-  async store(lease: Lease, from: Cursor, events: readonly FollowedEvent[]): Promise<Stored> {
+  async store(lease: Lease, from: Cursor, events: readonly FollowedEvent[], taken?: TakenMessages): Promise<Stored> {
     const last = events.at(-1)
     if (!last) return nothing
     const { db, cursors } = this.options
     return db.write(async (tx) => {
       const to = { epoch: last.epoch, position: last.position }
       if (!(await cursors.advance(tx, lease, from, to))) throw leaseLost()
-      return this.apply(tx, lease, events)
+      return this.apply(tx, lease, to.epoch, events, taken)
     })
   }
 
@@ -60,30 +65,47 @@ export class EventStoring {
     return this.store(lease, from, [{ ...rest, unreadable: why }])
   }
 
-  /** The node's log began anew: what became of messages that it had taken on in the old one is not known. */
-  async beginEpoch(lease: Lease, from: Cursor, to: Cursor): Promise<Stored> {
-    const { db, cursors, messages, sessions, clock } = this.options
-    return db.write(async (tx) => {
-      if (!(await cursors.advance(tx, lease, from, to))) throw leaseLost()
-      const ids = await sessions.idsOn(tx, lease.nodeId)
-      const unfinished = await messages.unfinishedOf(tx, ids, to.epoch)
-      const batch = new MessageBatch(unfinished)
-      const at = clock()
-      const told = unfinished.flatMap((message): NewEvent[] => {
-        const next = batch.move(message, { status: 'unknown', reason: 'outcome_unknown', at })
-        // The new log may not know it at all, so that nobody else would ever look for it.
-        batch.handOverAgain(message.id)
-        return next ? [statusEvent(next, at)] : []
-      })
-      await messages.change(tx, batch.changes())
-      await messages.addHistory(tx, batch.history)
-      const events = await this.options.events.add(tx, told, at)
-      return { messages: batch.touched(), events, hasFiles: false, sessionIds: [] }
+  /** What the node has said that it has, and no event has told of yet. */
+  async noteTaken(lease: Lease, at: Cursor, taken: TakenMessages): Promise<void> {
+    const { db, cursors, messages, clock } = this.options
+    const ids = taken.oldest(MOST_NOTED)
+    await db.write(async (tx) => {
+      if (!(await cursors.advance(tx, lease, at, at))) throw leaseLost()
+      await messages.markTaken(tx, ids, at.epoch, clock())
     })
+    taken.delete(ids)
   }
 
-  private async apply(tx: Tx, lease: Lease, followed: readonly FollowedEvent[]): Promise<Stored> {
-    const { messages, sessions, media, clock, log } = this.options
+  /**
+   * The node's log began anew: what became of messages that it had in the old one is not known, and the new one may not
+   * know them at all, so that nobody else would ever look for them. The cursor moves when all of them are dealt with.
+   */
+  async beginEpoch(lease: Lease, from: Cursor, to: Cursor, onStored: (stored: Stored) => void): Promise<void> {
+    const { db, cursors, messages, sessions } = this.options
+    const fence = async (tx: Tx, then: Cursor) => {
+      if (!(await cursors.advance(tx, lease, from, then))) throw leaseLost()
+    }
+    const ids = await db.read((reader) => sessions.idsOn(reader, lease.nodeId))
+    for (const sessionId of await messages.sessionsWithOpen(ids)) {
+      await this.options.doubtful.doubt(sessionId, {
+        isDoubtful: (message) => !waitsForPerson(message) && mayBeInOther(to.epoch, message),
+        reason: 'outcome_unknown',
+        handOverAgain: true,
+        fence: (tx) => fence(tx, from),
+        onDoubted: (changed, events) => onStored({ ...nothing, messages: changed, events }),
+      })
+    }
+    await db.write((tx) => fence(tx, to))
+  }
+
+  private async apply(
+    tx: Tx,
+    lease: Lease,
+    epoch: string,
+    followed: readonly FollowedEvent[],
+    taken?: TakenMessages,
+  ): Promise<Stored> {
+    const { db, messages, sessions, media, clock, log } = this.options
     const ids = [...new Set(followed.map(({ sessionId }) => sessionId))]
     const known = new Map((await sessions.byIds(tx, ids)).map((session) => [session.id, session]))
     const mine = followed.filter((event) => {
@@ -98,14 +120,17 @@ export class EventStoring {
     const { ids: messageIds, keys } = messagesMeant(readable)
     const meant = [...new Set([...messageIds, ...(await messages.idsByWaIds(tx, keys))])]
     // What is being cancelled, or handed over, at this moment must not be decided twice, nor written over.
-    await messages.lock(tx, meant)
-    const batch = new MessageBatch(await messages.byIds(tx, meant), lease.nodeId)
+    const batch = new MessageBatch(await messages.lockedByIds(tx, meant), lease.nodeId)
+    if (taken) {
+      const noted = batch.taken((id) => taken.has(id), epoch, clock())
+      db.afterCommit(tx, () => taken.delete(noted))
+    }
 
     const told: NewEvent[] = []
     const changedSessions = new Set<SessionId>()
     for (const event of mine) {
-      const { id, tenantId, sessionId, at, epoch, position } = event
-      const same = { id, tenantId, sessionId, at, source: { nodeId: lease.nodeId, epoch, position } }
+      const { id, tenantId, sessionId, at, position } = event
+      const same = { id, tenantId, sessionId, at, source: { nodeId: lease.nodeId, epoch: event.epoch, position } }
       if ('unreadable' in event) {
         told.push({ ...same, type: 'event.unreadable', data: { problem: event.unreadable } })
         continue
@@ -141,6 +166,12 @@ export class EventStoring {
       return next ? [statusEvent(next, event.at)] : []
     })
   }
+}
+
+/** The old log had it, or may have had it: it was offered, and the answer may have been lost. */
+function mayBeInOther(epoch: string, message: Message): boolean {
+  if (message.awaiting) return message.offered && message.status === 'pending'
+  return message.epoch !== epoch
 }
 
 /** A node that was given up and came back may still tell that a message arrived. */

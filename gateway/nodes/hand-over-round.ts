@@ -1,5 +1,5 @@
 /** One hand-over: what sessions of one node have waiting is read, offered, taken on by the node, and marked as taken. */
-import type { MessageId, NodeId, OutgoingMessage, SessionId } from '../../proto/contract.js'
+import type { MessageId, NodeId, OutgoingMessage, SessionId, TenantId } from '../../proto/contract.js'
 import { outgoingToProto } from '../../proto/mapping.js'
 import { explain } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
@@ -8,8 +8,9 @@ import { faultPoint } from '../../runtime/fault-point.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database } from '../db/database.js'
 import { contentForNode, type MediaId, type Message, storedMediaOf } from '../messages/message.js'
-import type { MessageRepository } from '../messages/message-repository.js'
+import type { Awaiting, MessageRepository } from '../messages/message-repository.js'
 import type { Session } from '../sessions/session.js'
+import type { FreshMessages } from './fresh-messages.js'
 import type { LiveNode } from './node-links.js'
 import type { UnsentMessages } from './unsent-messages.js'
 
@@ -29,7 +30,9 @@ export interface HandOverRoundOptions {
   unsent: Pick<UnsentMessages, 'end'>
   media: { giveToNode: (node: LiveNode, ids: readonly MediaId[]) => Promise<void> }
   liveNode: (nodeId: NodeId) => LiveNode | undefined
-  clock: Clock
+  /** From memory: its messages wait. */
+  isSuspended: (tenantId: TenantId) => Promise<boolean>
+  fresh: Pick<FreshMessages, 'take'>
   /** For what is due, however the wall clock is set. */
   time: Clock
   log: Logger
@@ -60,7 +63,7 @@ export class HandOverRound {
   /** The oldest of each of these sessions, in one call. Throws when the node took nothing on. */
   async handOver(nodeId: NodeId, ids: readonly SessionId[]): Promise<Rest> {
     const limit = Math.max(1, Math.floor(MOST_MESSAGES / ids.length))
-    const { node, sessions, waiting } = await this.look(nodeId, ids, limit)
+    const { node, sessions, waiting, full } = await this.look(nodeId, ids, limit)
     if (!node || waiting.length === 0) return nothing
     const slow = new Set(waiting.filter(({ content }) => storedMediaOf(content)?.id).map(({ sessionId }) => sessionId))
     const quick = waiting.filter(({ sessionId }) => !slow.has(sessionId))
@@ -68,9 +71,7 @@ export class HandOverRound {
     for (const id of await this.give(node, batch)) slow.add(id)
 
     const left = new Set(quick.slice(batch.length).map(({ sessionId }) => sessionId))
-    const counts = new Map<SessionId, number>()
-    for (const { sessionId } of quick) counts.set(sessionId, (counts.get(sessionId) ?? 0) + 1)
-    const more = [...sessions.keys()].filter((id) => !slow.has(id) && (left.has(id) || counts.get(id) === limit))
+    const more = [...sessions.keys()].filter((id) => !slow.has(id) && (left.has(id) || full.has(id)))
     return { more, slow: [...slow] }
   }
 
@@ -90,36 +91,69 @@ export class HandOverRound {
     if ((await this.give(node, batch)).length > 0) throw new Error('The node does not know the session')
   }
 
-  /** What may be handed over now. */
+  /** The tenants of these sessions whose messages wait. */
+  async suspendedOf(sessions: Iterable<Session>): Promise<ReadonlySet<TenantId>> {
+    const suspended = new Set<TenantId>()
+    for (const tenantId of new Set([...sessions].map((session) => session.tenantId))) {
+      if (await this.options.isSuspended(tenantId)) suspended.add(tenantId)
+    }
+    return suspended
+  }
+
+  /** What may be handed over now. `full`: sessions that may have more than that. */
   private async look(nodeId: NodeId, ids: readonly SessionId[], limit: number) {
     const { messages, sessions, liveNode } = this.options
-    const [waiting, found] = await Promise.all([messages.awaitingOf(ids, limit), sessions.findAll(ids)])
+    const node = liveNode(nodeId)
+    // Before the rows are read, which may say so in between.
+    const taken = node?.taken.snapshot() ?? new Map<MessageId, SessionId>()
+    const most = limit + mostOfOne(taken.values())
+    const [rows, found] = await Promise.all([messages.awaitingOf(ids, most), sessions.findAll(ids)])
+    const suspended = await this.suspendedOf(found)
     const here = found.filter(
-      (session) => session.nodeId === nodeId && session.wanted !== 'deleted' && wasLinked(session),
+      (session) =>
+        session.nodeId === nodeId &&
+        session.wanted !== 'deleted' &&
+        wasLinked(session) &&
+        !suspended.has(session.tenantId),
     )
     const known = new Map(here.map((session) => [session.id, session]))
-    return { node: liveNode(nodeId), sessions: known, waiting: waiting.filter((each) => known.has(each.sessionId)) }
+    const counts = new Map<SessionId, number>()
+    const next = rows.filter(({ id, sessionId }) => {
+      if (taken.has(id) || !known.has(sessionId)) return false
+      const count = (counts.get(sessionId) ?? 0) + 1
+      counts.set(sessionId, count)
+      return count <= limit
+    })
+    const full = new Set([...counts].flatMap(([id, count]) => (count >= limit ? id : [])))
+    return { node, sessions: known, waiting: await this.load(next), full }
+  }
+
+  /** What was accepted here a moment ago need not be read: nothing about it can have changed while it is pending. */
+  private async load(rows: readonly Awaiting[]): Promise<Message[]> {
+    const fresh = this.options.fresh
+    const kept = rows.map(({ id, status }) => fresh.take(id, status))
+    const read = await this.options.messages.readAll(rows.flatMap(({ id }, index) => (kept[index] ? [] : id)))
+    return rows.flatMap(({ id }, index) => kept[index] ?? read.get(id) ?? [])
   }
 
   /** Answers whose messages the node refused because it does not know their session. */
   private async give(node: LiveNode, batch: readonly Message[]): Promise<SessionId[]> {
     if (batch.length === 0) return []
-    const { db, messages, clock } = this.options
-    await this.markOffered(batch)
-    const outgoing = batch.map((message) => ({
+    const offered = await this.markOffered(batch)
+    const outgoing = offered.map((message) => ({
       ...outgoingToProto(toOutgoing(message, this.options.time())),
       sessionId: message.sessionId,
     }))
     const results = await this.offer(node, outgoing)
     faultPoint('hand_over.answered')
-    const taken = results.filter(({ errorCode }) => errorCode === '').map(({ messageId }) => messageId as MessageId)
-    if (taken.length > 0) await db.write((tx) => messages.markTaken(tx, taken, node.epoch, clock()))
+    const taken = new Set(results.flatMap(({ messageId, errorCode }) => (errorCode === '' ? messageId : [])))
+    node.taken.add(offered.filter(({ id }) => taken.has(id)))
     const refused = results.filter(({ errorCode }) => errorCode !== '' && errorCode !== 'not_found')
     await this.endRefused(refused.filter(({ errorCode }) => isForGood(errorCode)))
     const other = refused.find(({ errorCode }) => !isForGood(errorCode))
     if (other) throw new Error(`The node did not take a message on: ${other.errorCode} ${other.error}`)
     const forgotten = new Set(results.filter(({ errorCode }) => errorCode !== '').map(({ messageId }) => messageId))
-    return [...new Set(batch.flatMap(({ id, sessionId }) => (forgotten.has(id) ? sessionId : [])))]
+    return [...new Set(offered.flatMap(({ id, sessionId }) => (forgotten.has(id) ? sessionId : [])))]
   }
 
   /** A node of an older version refuses all for the sake of one: which one is found by halves. */
@@ -150,10 +184,12 @@ export class HandOverRound {
     })
   }
 
-  /** Accepted while the node was away: from here on it may have them. */
-  private async markOffered(batch: readonly Message[]): Promise<void> {
+  /** Accepted while the node was away: from here on it may have them. Without those that were taken back just now. */
+  private async markOffered(batch: readonly Message[]): Promise<readonly Message[]> {
     const first = batch.filter(({ offered }) => !offered).map(({ id }) => id)
-    if (first.length > 0) await this.options.db.write((tx) => this.options.messages.markOffered(tx, first))
+    if (first.length === 0) return batch
+    const marked = new Set(await this.options.db.write((tx) => this.options.messages.markOffered(tx, first)))
+    return batch.filter(({ id, offered }) => offered || marked.has(id))
   }
 }
 
@@ -186,6 +222,13 @@ function toOutgoing(message: Message, now: number): OutgoingMessage {
  */
 export function wasLinked({ connectedAt }: Session): boolean {
   return connectedAt !== null
+}
+
+/** How often the one that comes most often does. */
+function mostOfOne(values: Iterable<string>): number {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return Math.max(0, ...counts.values())
 }
 
 /** As many of the oldest as fit, and one in any case. */

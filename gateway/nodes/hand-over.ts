@@ -7,6 +7,7 @@ import type { Service } from '../../runtime/lifecycle.js'
 import { untraced } from '../../runtime/trace.js'
 import type { Message } from '../messages/message.js'
 import type { Session } from '../sessions/session.js'
+import { FreshMessages } from './fresh-messages.js'
 import { HandOverRound, type HandOverRoundOptions, MOST_MESSAGES, wasLinked } from './hand-over-round.js'
 
 const POLL_MS = 200
@@ -25,12 +26,13 @@ export class HandOver implements Service {
   /** Sessions whose next messages take longer than those of others should wait: files to be brought, a start. */
   private readonly apart = new Map<SessionId, Promise<void>>()
   private readonly restUntil = new Map<SessionId, number>()
+  private readonly fresh = new FreshMessages()
   private readonly rounds: HandOverRound
   private stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
 
-  constructor(private readonly options: HandOverRoundOptions) {
-    this.rounds = new HandOverRound(options)
+  constructor(private readonly options: Omit<HandOverRoundOptions, 'fresh'>) {
+    this.rounds = new HandOverRound({ ...options, fresh: this.fresh })
   }
 
   start(): Promise<void> {
@@ -50,10 +52,11 @@ export class HandOver implements Service {
     return this.options.liveNode(nodeId) !== undefined
   }
 
-  /** A message of this session was stored. */
-  wake({ id, nodeId }: Pick<Session, 'id' | 'nodeId'>): void {
+  /** A message of this session was stored: this one, if it is new. */
+  wake({ id, nodeId }: Pick<Session, 'id' | 'nodeId'>, message?: Message): void {
     // One that goes apart is looked at again once it is done.
     if (this.stopping.signal.aborted || !this.isLive(nodeId) || this.apart.has(id)) return
+    if (message) this.fresh.add(message)
     const lane = this.lanes.get(nodeId) ?? { due: new Set(), running: undefined }
     this.lanes.set(nodeId, lane)
     lane.due.add(id)
@@ -63,15 +66,16 @@ export class HandOver implements Service {
   /** One round: what other gateways accepted, what waited for its node, and what waited too long. */
   async handOverDue(): Promise<void> {
     const { messages, sessions, time } = this.options
-    const awaiting = (await messages.sessionsAwaiting()).filter(
-      (id) => !this.apart.has(id) && (this.restUntil.get(id) ?? 0) <= performance.now(),
-    )
+    const now = performance.now()
+    for (const [id, until] of this.restUntil) if (until <= now) this.restUntil.delete(id)
+    const awaiting = (await messages.sessionsAwaiting()).filter((id) => !this.apart.has(id) && !this.restUntil.has(id))
     const found = new Map((await sessions.findAll(awaiting)).map((session) => [session.id, session]))
+    const suspended = await this.rounds.suspendedOf(found.values())
     for (const id of awaiting) {
       const session = found.get(id)
       if (!session || session.wanted === 'deleted')
         await this.fail(await messages.awaiting(id, MOST_MESSAGES), 'session_deleted', () => true)
-      else if (this.isLive(session.nodeId) && wasLinked(session)) this.wake(session)
+      else if (this.isLive(session.nodeId) && wasLinked(session) && !suspended.has(session.tenantId)) this.wake(session)
       else {
         // The node cannot have these, so that nobody else will tell that their time is up.
         const waiting = await messages.unofferedExpired(id, time(), MOST_MESSAGES)

@@ -7,15 +7,11 @@ import type { Clock } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
-import type { EventRepository } from '../events/event-repository.js'
 import type { NewEvent } from '../events/event.js'
-import type { Message } from '../messages/message.js'
-import { MessageBatch } from '../messages/message-events.js'
-import { statusEvent } from '../messages/message-told.js'
 import type { MessageNews } from '../messages/message-news.js'
-import type { MessageRepository } from '../messages/message-repository.js'
 import { type Session, SILENCE_MS } from '../sessions/session.js'
 import type { SessionEvents } from '../sessions/session-events.js'
+import type { DoubtfulMessages } from './doubtful-messages.js'
 import { lostNodeTable } from './lost-node-table.js'
 import type { NodeCursorRepository } from './node-cursor-repository.js'
 
@@ -26,8 +22,7 @@ export interface LostNodesOptions {
   db: Database
   cursors: NodeCursorRepository
   sessions: SessionEvents
-  messages: MessageRepository
-  events: EventRepository
+  doubtful: DoubtfulMessages
   news: MessageNews
   directory: Pick<NodeDirectory, 'find'>
   /** The node that was to forget the session is gone, and so is what it had of it. */
@@ -74,35 +69,39 @@ export class LostNodes {
   }
 
   private async release(nodeId: NodeId, id: SessionId): Promise<void> {
-    const { db, sessions, finishDeleting, news } = this.options
-    const done = await db.write(async (tx) => {
-      const [session] = await sessions.byIds(tx, [id])
-      if (!session || session.nodeId !== nodeId) return { changed: [] }
-      if (session.wanted === 'deleted') return { changed: [], deleting: session }
-      return { changed: await this.lose(tx, session) }
+    const { db, sessions, doubtful, finishDeleting, news } = this.options
+    const [session] = await db.read((reader) => sessions.byIds(reader, [id]))
+    if (session?.nodeId !== nodeId) return
+    if (session.wanted === 'deleted') return finishDeleting(session)
+    // The session last: until then a repetition finds it here, with whatever is left.
+    await doubtful.doubt(id, {
+      // What was never offered cannot be there: it waits for the next node.
+      isDoubtful: ({ awaiting, offered }) => !awaiting || offered,
+      ...{ reason: 'node_lost', error: doubt },
+      fence: (tx) => this.fence(tx, nodeId),
+      finish: (tx) => this.lose(tx, nodeId, id),
+      onDoubted: (changed) => news.publish(changed),
     })
-    if (done.deleting) await finishDeleting(done.deleting)
-    news.publish(done.changed)
   }
 
-  private async lose(tx: Tx, session: Session): Promise<Message[]> {
-    const { sessions, messages, events, clock } = this.options
+  private async fence(tx: Tx, nodeId: NodeId): Promise<void> {
+    if (!(await this.options.cursors.keepRevoked(tx, nodeId, GIVING_UP_MS))) throw reachable()
+  }
+
+  private async lose(tx: Tx, nodeId: NodeId, id: SessionId): Promise<NewEvent[]> {
+    const { sessions, clock } = this.options
+    const [session] = await sessions.byIds(tx, [id])
+    if (session?.nodeId !== nodeId || session.wanted === 'deleted') return []
     const at = clock()
-    await sessions.lose(tx, session.id, at)
-    const open = await messages.openOf(tx, session.id)
-    // What was never offered cannot be there: it waits for the next node.
-    const doubtful = open.filter(({ awaiting, offered }) => !awaiting || offered)
-    const batch = new MessageBatch(doubtful)
-    const news = { status: 'unknown', reason: 'node_lost', error: doubt, at } as const
-    const changed = doubtful.flatMap((message) => batch.move(message, news) ?? [])
-    await messages.change(tx, batch.changes())
-    await messages.addHistory(tx, batch.history)
-    const told: NewEvent = {
-      ...{ id: newId('evt'), tenantId: session.tenantId, sessionId: session.id, type: 'session.logged_out', at },
-      data: { status: 'logged_out', reason: 'node_lost', detail: explain('node_lost') },
-    }
-    await events.add(tx, [told, ...changed.map((message) => statusEvent(message, at))], at)
-    return changed
+    await sessions.lose(tx, id, at)
+    const told = {
+      id: newId('evt'),
+      tenantId: session.tenantId,
+      sessionId: id,
+      type: 'session.logged_out',
+      at,
+    } as const
+    return [{ ...told, data: { status: 'logged_out', reason: 'node_lost', detail: explain('node_lost') } }]
   }
 }
 

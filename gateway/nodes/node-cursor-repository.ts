@@ -98,6 +98,17 @@ export class NodeCursorRepository {
     return affected === 1 || !(await tx.existsBy(nodeCursorTable, { nodeId }))
   }
 
+  /** While it is being given up; false when that took too long, and somebody follows it again. */
+  async keepRevoked(tx: EntityManager, nodeId: NodeId, forMs: number): Promise<boolean> {
+    const { affected } = await tx
+      .createQueryBuilder()
+      .update(nodeCursorTable.tableName)
+      .set({ leaseUntil: () => `${this.now} + ${Number(forMs)}` })
+      .where('node_id = :nodeId AND holder = :holder', { nodeId, holder: GIVING_UP })
+      .execute()
+    return affected === 1 || !(await tx.existsBy(nodeCursorTable, { nodeId }))
+  }
+
   /** It was given up; should it come back, it is followed again. */
   async unrevoke(nodeId: NodeId): Promise<void> {
     await this.db.write((tx) =>

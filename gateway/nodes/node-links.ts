@@ -12,6 +12,7 @@ import type { EventStoring, Stored } from './event-storing.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
 import type { NodePresence } from './node-presence.js'
 import { SendingPermits } from './sending-permits.js'
+import { TakenMessages } from './taken-messages.js'
 
 const LEASE_MS = 10_000
 const RENEW_MS = 3_000
@@ -25,6 +26,7 @@ export interface LiveNode {
   client: NodeClient
   /** Of its event log. */
   epoch: string
+  taken: TakenMessages
 }
 
 export interface NodeLinksOptions {
@@ -132,14 +134,16 @@ export class NodeLinks implements Service, NodePresence {
       hold: () => cursors.renew(lease, LEASE_MS, true),
       log,
     })
+    const taken = new TakenMessages()
     const follower = new EventFollower({
       storing,
+      taken,
       lease,
       cursor,
       failures,
       log,
       onLive: (epoch) => {
-        const node = { nodeId, client, epoch }
+        const node = { nodeId, client, epoch, taken }
         this.live.set(nodeId, node)
         this.heard.set(nodeId, clock())
         live.abort()

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { NodeClient } from '../../proto/node-client.js'
 import type { OutgoingMessageInput } from '../../proto/generated/switchboard/v1/OutgoingMessage.js'
 import { waMessageId } from '../../proto/wa-message-id.js'
@@ -15,7 +15,9 @@ import { MessageRepository } from '../messages/message-repository.js'
 import type { Session } from '../sessions/session.js'
 import { SessionRepository } from '../sessions/session-repository.js'
 import { DEFAULT_TENANT } from '../tenants/tenant.js'
+import { FreshMessages } from './fresh-messages.js'
 import { HandOverRound } from './hand-over-round.js'
+import { TakenMessages } from './taken-messages.js'
 import { UnsentMessages } from './unsent-messages.js'
 
 describe.each(databases())('a message that its node refuses for what it is, on $name', (target) => {
@@ -25,22 +27,29 @@ describe.each(databases())('a message that its node refuses for what it is, on $
   beforeAll(async () => {
     db = await openDatabase(target)
     messages = new MessageRepository(db)
+  })
+  beforeEach(async () => {
     session = aSession()
     await new SessionRepository(db).add(session)
   })
   afterAll(() => db.stop())
 
-  const handOver = (call: NodeClient['call']) => {
+  /** Answers what the node has now. */
+  const handOver = async (call: NodeClient['call']) => {
     const clock = Date.now
+    const taken = new TakenMessages()
     const events = new EventRepository(db, { sealing: new SealedData(() => Buffer.alloc(32)) })
     const round = new HandOverRound({
-      ...{ db, messages, clock, time: clock, log: silentLog() },
+      ...{ db, messages, time: clock, log: silentLog() },
+      fresh: new FreshMessages(),
       unsent: new UnsentMessages({ db, messages, events, clock, news: new MessageNews() }),
       sessions: { findAll: async () => [session], startAgain: async () => undefined },
       media: { giveToNode: async () => undefined },
-      liveNode: (nodeId) => ({ nodeId, epoch: 'e1', client: { call } as unknown as NodeClient }),
+      isSuspended: async () => false,
+      liveNode: (nodeId) => ({ nodeId, epoch: 'e1', client: { call } as unknown as NodeClient, taken }),
     })
-    return round.handOver(session.nodeId, [session.id])
+    await round.handOver(session.nodeId, [session.id])
+    return [...taken.snapshot().keys()]
   }
   const accept = async (...bodies: string[]) => {
     const accepted = bodies.map((body) => aMessage(session, body))
@@ -55,18 +64,19 @@ describe.each(databases())('a message that its node refuses for what it is, on $
       }),
     )
   const isOdd = ({ content }: OutgoingMessageInput) => content?.text?.body === 'odd'
-  const taken = [false, 'pending', undefined]
+  const waits = [true, 'pending', undefined]
   const failed = [false, 'failed', 'refused_by_node']
 
   it('fails, and those beside it are taken on', async () => {
     const all = await accept('a', 'odd', 'b')
-    await handOver((async (_: unknown, request: { messages: OutgoingMessageInput[] }) => ({
+    const taken = await handOver((async (_: unknown, request: { messages: OutgoingMessageInput[] }) => ({
       results: request.messages.map((message) => {
         const refused = isOdd(message) ? 'invalid' : ''
         return { messageId: message.messageId, errorCode: refused, error: refused && 'what is that?' }
       }),
     })) as unknown as NodeClient['call'])
-    expect(await now(all)).toEqual([taken, failed, taken])
+    expect(await now(all)).toEqual([waits, failed, waits])
+    expect(taken).toEqual([all[0]?.id, all[2]?.id])
     const told = await messages.find(DEFAULT_TENANT, all[1]?.id ?? 'msg_')
     expect(told?.error).toContain('what is that?')
   })
@@ -74,12 +84,13 @@ describe.each(databases())('a message that its node refuses for what it is, on $
   it('fails at a node, too, that refuses all that came with it', async () => {
     const all = await accept('a', 'b', 'c', 'odd', 'd')
     const order: string[] = []
-    await handOver((async (_: unknown, request: { messages: OutgoingMessageInput[] }) => {
+    const taken = await handOver((async (_: unknown, request: { messages: OutgoingMessageInput[] }) => {
       if (request.messages.some(isOdd)) throw new AppError('invalid', 'content is missing')
       order.push(...request.messages.map(({ content }) => content?.text?.body ?? ''))
       return { results: request.messages.map(({ messageId }) => ({ messageId, errorCode: '', error: '' })) }
     }) as unknown as NodeClient['call'])
-    expect(await now(all)).toEqual([taken, taken, taken, failed, taken])
+    expect(await now(all)).toEqual([waits, waits, waits, failed, waits])
+    expect(taken).toHaveLength(4)
     expect(order).toEqual(['a', 'b', 'c', 'd'])
   })
 
@@ -103,8 +114,9 @@ function aMessage({ id: sessionId }: Session, body: string): Message {
 }
 
 function aSession(): Session {
+  const id = newId('ses')
   return {
-    ...{ id: newId('ses'), tenantId: DEFAULT_TENANT, name: 'a', liveName: 'a', engine: 'sandbox', nodeId: 'nod_a' },
+    ...{ id, tenantId: DEFAULT_TENANT, name: id, liveName: id, engine: 'sandbox', nodeId: 'nod_a' },
     ...{ wanted: 'running', status: 'connected', reason: null, detail: null, phone: null, lid: null, pushName: null },
     ...{ pacing: { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }, sandbox: null, metadata: null },
     ...{ changedAt: new Date(), connectedAt: new Date(), createdAt: new Date(), deletedAt: null },

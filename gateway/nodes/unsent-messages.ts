@@ -28,8 +28,7 @@ export class UnsentMessages {
     const { db, messages, events, news, clock } = this.options
     const at = clock()
     const ended = await db.write(async (tx) => {
-      await messages.lock(tx, ids)
-      const newest = await messages.byIds(tx, ids)
+      const newest = await messages.lockedByIds(tx, ids)
       const batch = new MessageBatch(newest)
       const moved = newest.flatMap((message) => {
         const end = message.awaiting ? endOf(message) : null
