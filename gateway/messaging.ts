@@ -115,6 +115,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     find: (...args) => options.sessions().find(...args),
     start: (...args) => options.sessions().start(...args),
   }
+  const isSuspended = async (tenantId: TenantId) => (await options.tenants.find(tenantId))?.status !== 'active'
   const usage = createUsage({
     ...{ db, time, log },
     presence: { lastHeardAt: (nodeId) => links.lastHeardAt(nodeId) },
@@ -176,7 +177,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       startAgain: async (session) => void (await sessions.start(session)),
     },
     liveNode: (id) => links.liveNode(id),
-    isSuspended: async (tenantId) => (await options.tenants.find(tenantId))?.status !== 'active',
+    isSuspended,
   })
   const quotas = new Quotas({
     ...{ db, clock, time },
@@ -208,6 +209,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const views = new MessageViews({
     findSession: sessions.find,
     isNodePresent: (id) => directory.find(id)?.reachable ?? false,
+    isSuspended,
     pendingMedia: (ids) => files.repository.pendingAmong(ids),
     mediaUrl: (id) => `${options.publicUrl()}/api/v1/media/${id}`,
   })

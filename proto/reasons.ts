@@ -35,6 +35,7 @@ export const reasons = {
   event_log_full: 'The event log of the node is full; sessions wait until the gateway has read it.',
   // messages
   queued: 'Waiting to be handed to the session node.',
+  tenant_suspended: 'The tenant is suspended: it waits until the tenant is resumed, or until its time is up.',
   gateway_away: 'Waiting for the gateway: a session node sends nothing while no gateway follows it.',
   waiting_to_send: 'The session node has it and sends it in its turn.',
   not_on_whatsapp: 'This number is not on WhatsApp.',

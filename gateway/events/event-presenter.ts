@@ -53,6 +53,7 @@ export class EventPresenter {
       sessionName,
       // As it was then: where the node is now says nothing about it.
       nodePresent: true,
+      suspended: false,
       mediaPending: file === undefined ? undefined : pending.get(file),
       mediaUrl: this.options.mediaUrl,
     })

@@ -16,6 +16,8 @@ export interface PresentContext {
   sessionName: string
   /** Whether the node of its session can be spoken to. */
   nodePresent: boolean
+  /** Of a tenant whose messages wait. */
+  suspended: boolean
   /** Its file is on the node only; why it stays there, or null while it is only on its way. */
   mediaPending: string | null | undefined
   /** Where a file of ours can be fetched. */
@@ -74,10 +76,13 @@ export function presentHistory(message: Message, changes: readonly StatusChange[
 /** Nothing rests without a reason and a next action. */
 function waitingFor(
   message: Message,
-  { nodePresent }: PresentContext,
+  { nodePresent, suspended }: PresentContext,
 ): Pick<ShownMessage, 'reason' | 'error' | 'nextAction'> {
   const { status, reason } = message
   const error = status === 'failed' ? (message.error ?? explain(reason ?? 'send_failed')) : message.error
+  if (status === 'pending' && message.awaiting && suspended) {
+    return { reason: 'tenant_suspended', error, nextAction: 'resume_tenant' }
+  }
   if (status === 'pending' && message.awaiting) {
     return { reason: nodePresent ? 'queued' : 'node_unreachable', error, nextAction: 'hand_over' }
   }

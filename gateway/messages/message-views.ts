@@ -1,5 +1,5 @@
 /** Messages in their public shape, with what the rows alone do not say. */
-import type { NodeId, SessionId } from '../../proto/contract.js'
+import type { NodeId, SessionId, TenantId } from '../../proto/contract.js'
 import type { Session } from '../sessions/session.js'
 import { type MediaId, type Message, type StatusChange, storedMediaOf } from './message.js'
 import { presentHistory, presentMessage } from './message-presenter.js'
@@ -8,6 +8,8 @@ export interface MessageViewsOptions {
   /** Deleted ones too. */
   findSession: (id: SessionId) => Promise<Session | null>
   isNodePresent: (nodeId: NodeId) => boolean
+  /** From memory. */
+  isSuspended: (tenantId: TenantId) => Promise<boolean>
   /** Which of these files are on their node only. */
   pendingMedia: (ids: readonly MediaId[]) => Promise<ReadonlyMap<MediaId, string | null>>
   mediaUrl: (id: string) => string
@@ -39,6 +41,7 @@ export class MessageViews {
         return presentMessage(message, {
           sessionName: name,
           nodePresent: this.options.isNodePresent(nodeId),
+          suspended: await this.options.isSuspended(message.tenantId),
           mediaPending: id === undefined ? undefined : pending.get(id),
           mediaUrl: this.options.mediaUrl,
         })

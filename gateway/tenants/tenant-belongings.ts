@@ -1,7 +1,6 @@
 /** Everything that a tenant has in the database, by the one column that all of it shares. */
-import type { EntityManager } from 'typeorm'
 import type { TenantId } from '../../proto/contract.js'
-import type { Database } from '../db/database.js'
+import type { Database, Tx } from '../db/database.js'
 import { change, oneOf, query } from '../db/statements.js'
 import type { Table } from '../db/table.js'
 
@@ -45,7 +44,7 @@ export class TenantBelongings {
   }
 
   async footprint(tenantId: TenantId): Promise<Footprint> {
-    const count = (reader: EntityManager, from: string) =>
+    const count = (reader: Tx, from: string) =>
       query<{ count: number | string }>(reader, `SELECT COUNT(*) AS count ${from} AND ${TENANT} = ?`, [tenantId]).then(
         ([row]) => Number(row?.count ?? 0),
       )
@@ -102,7 +101,7 @@ export class TenantBelongings {
   }
 
   /** Numbers that are kept by the name of a tenant. */
-  async removeCounters(tx: EntityManager, tenantId: TenantId): Promise<void> {
+  async removeCounters(tx: Tx, tenantId: TenantId): Promise<void> {
     const { sql, values } = oneOf(countersOf.map((name) => `${name} ${tenantId}`))
     await change(tx, `DELETE FROM counters WHERE name ${sql}`, values)
   }

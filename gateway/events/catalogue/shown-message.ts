@@ -69,7 +69,7 @@ export const shownMessage = z
     status: z.enum(messageStatuses),
     reason: z.string().optional(),
     error: z.string().optional(),
-    nextAction: z.enum(['hand_over', 'send', 'reconcile', 'decide']).optional(),
+    nextAction: z.enum(['hand_over', 'resume_tenant', 'send', 'reconcile', 'decide']).optional(),
     waMessageId,
     createdAt: time,
     sentAt: time.optional(),
