@@ -11,6 +11,7 @@ import { EventLogAlerts } from './alerts/event-log-alerts.js'
 import { HeldMessages } from './alerts/held-messages.js'
 import { Incidents } from './alerts/incidents.js'
 import { Notices } from './alerts/notices.js'
+import { AuditTrail } from './audit/audit-trail.js'
 import { Background } from './background.js'
 import { botMetrics } from './bot-metrics.js'
 import { BotState } from './bot-state.js'
@@ -84,8 +85,9 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const talk = new Talk(outbox, api)
   const background = new Background()
 
+  const audit = new AuditTrail({ state, gateway, clock, log })
   const botId = Number(config.token.split(':')[0])
-  const sends = new Sends({ botId, records: new SendRecords(state), live, talk, background, clock, log })
+  const sends = new Sends({ botId, records: new SendRecords(state), live, audit, talk, background, clock, log })
   const relayRecords = new RelayRecords(state)
   const relays = new Relays({
     ...{ records: relayRecords, live, gateway, talk, outbox, clock, log },
@@ -108,7 +110,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const watcher = new NodeWatcher(directory, state, news, log)
 
   const { commands, taps, onMessage } = createCommands({
-    ...{ directory, live, gateway, sends, heldMessages, qrPhotos, state, talk, clock },
+    ...{ directory, live, gateway, audit, sends, heldMessages, qrPhotos, state, talk, clock },
     sessions: new FindSession(live),
     courier: new MediaCourier(api),
     relays: relayRecords,
@@ -143,6 +145,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     hourly(() => state.prune(clock())),
     ...(outside.directory ? [] : [directory]),
     background,
+    audit,
     qrPhotos,
     sends,
     heldMessages,

@@ -21,6 +21,16 @@ const GatewaySession = z.object({
 export type GatewaySession = z.output<typeof GatewaySession>
 
 const SessionPage = z.object({ data: z.array(GatewaySession), nextCursor: z.string().nullish() })
+const AuditLine = z.object({
+  at: z.string(),
+  actor: z.string(),
+  action: z.string(),
+  target: z.string().optional(),
+  outcome: z.string(),
+})
+const AuditPage = z.object({ data: z.array(AuditLine) })
+export type AuditLine = z.output<typeof AuditLine>
+
 const Link = z.object({ url: z.string() })
 const MessagePage = z.object({ data: z.array(z.looseObject({ waMessageId: z.string().optional(), type: z.string() })) })
 const Notice = z.object({
@@ -103,6 +113,16 @@ export class GatewayClient {
   notices(cursor?: string): Promise<z.output<typeof NoticePage>> {
     const after = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
     return this.ask('GET', `/notices${after}`, NoticePage, { timeoutMs: READ_MS })
+  }
+
+  /** Newest first. */
+  async audit(limit: number): Promise<AuditLine[]> {
+    return (await this.ask('GET', `/audit?limit=${limit}`, AuditPage, { timeoutMs: READ_MS })).data
+  }
+
+  /** What an operator did past the gateway, on whose behalf this is asked. Told twice, it is on record once. */
+  async reportAction(done: { id: string; action: string; target: string; at: string }): Promise<void> {
+    await this.ask('POST', '/audit', z.unknown(), { body: done, timeoutMs: READ_MS })
   }
 
   /** A short-lived page that shows the QR code. */

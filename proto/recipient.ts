@@ -19,12 +19,12 @@ const forgiven = /^\+?[\d\s().\-/]+$/u
 export function phoneDigits(text: string): string {
   const trimmed = text.trim()
   const plain = trimmed.replace(/\D/g, '').replace(/^00/, '')
-  if (!forgiven.test(trimmed) || plain.length < 6 || plain.startsWith('0')) throw invalidNumber(text)
+  if (!forgiven.test(trimmed) || plain.length < 6 || plain.startsWith('0')) throw invalidNumber()
   // Knows what the digits do not say, such as the (0) that people write after the country code.
   const international = `+${trimmed.replace(/^\+|^00/, '')}`
   const parsed = parsePhoneNumberFromString(international, { extract: false })
   const digits = parsed ? parsed.number.slice(1) : plain
-  if (digits.length > 15) throw invalidNumber(text)
+  if (digits.length > 15) throw invalidNumber()
   return digits
 }
 
@@ -32,7 +32,7 @@ export function phoneDigits(text: string): string {
 export function parseRecipient(text: string): Recipient {
   const trimmed = text.trim()
   if (trimmed.includes('@')) {
-    if (!chatId.test(trimmed)) throw invalidNumber(text)
+    if (!chatId.test(trimmed)) throw invalidNumber()
     const phone = trimmed.endsWith('@c.us') ? `+${trimmed.slice(0, -'@c.us'.length)}` : undefined
     return { to: phone ?? trimmed, chatId: trimmed }
   }
@@ -46,10 +46,11 @@ export function shownChat(id: string): string {
   return phone ? `+${phone}` : id
 }
 
-function invalidNumber(text: string): AppError {
+/** Without what was given: error answers end up in the logs of others. */
+function invalidNumber(): AppError {
   return new AppError(
     'invalid',
-    `'${text.slice(0, 40)}' is neither an international phone number nor a chat id (…@c.us, …@g.us, …@lid, …@newsletter).`,
+    'That is neither an international phone number nor a chat id (…@c.us, …@g.us, …@lid, …@newsletter).',
     { reason: 'invalid_number' },
   )
 }

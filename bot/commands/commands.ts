@@ -1,3 +1,4 @@
+import { auditCommand } from './audit-command.js'
 import type { Command, CommandCall, Tap } from './command.js'
 import { heldTap } from './held-tap.js'
 import { helpCommand } from './help-command.js'
@@ -42,6 +43,7 @@ export function createCommands(parts: CommandParts): CommandSet {
     logoutCommand(parts),
     deleteCommand(parts),
     nodesCommand(parts),
+    auditCommand(parts),
     helpCommand(() => commands),
   ]
   const taps = [

@@ -1,6 +1,7 @@
 import type { NodeDirectory } from '../../proto/node-directory.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { HeldMessages } from '../alerts/held-messages.js'
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { BotState } from '../bot-state.js'
 import type { GatewayClient } from '../gateway-client.js'
 import type { QrPhotos } from '../qr/qr-photos.js'
@@ -17,6 +18,7 @@ export interface CommandParts {
   live: LiveSessions
   sessions: FindSession
   gateway: GatewayClient
+  audit: AuditTrail
   sends: Sends
   courier: MediaCourier
   heldMessages: HeldMessages

@@ -7,6 +7,7 @@ import type { Clock } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import { currentTrace } from '../../runtime/trace.js'
+import type { AuditTrail } from '../audit/audit-trail.js'
 import { decisionButtons } from '../alerts/held-messages.js'
 import type { Background } from '../background.js'
 import { messageIdOf } from '../message-id.js'
@@ -40,6 +41,7 @@ interface Parts {
   botId: number
   records: SendRecords
   live: LiveSessions
+  audit: Pick<AuditTrail, 'note'>
   talk: Talk
   background: Background
   clock: Clock
@@ -68,7 +70,7 @@ export class Sends implements Service {
    * has it. Throws `not_ready` when the session takes no messages, before anything is kept.
    */
   async send(sending: Sending): Promise<void> {
-    const { botId, records, live, clock } = this.parts
+    const { botId, records, live, audit, clock } = this.parts
     const { session, chatId, messageId } = sending
     const id = messageIdOf(botId, chatId, messageId)
     const known = records.find(id)
@@ -92,6 +94,7 @@ export class Sends implements Service {
       onUnknown: 'resend',
       ...(trace ? { traceId: trace.id } : {}),
     }
+    if (!known) audit.note('sendMessage', id)
     // Kept before it is handed over, so that no event about it can come too early.
     const record = known ?? records.add(message, { sessionId: session.id, chatId, messageId }, clock())
     if (record.status === 'pending') {

@@ -13,13 +13,19 @@ export function parseOptional<Schema extends z.ZodType>(schema: Schema, value: u
   return parse(schema, value === undefined ? {} : value)
 }
 
+/** Names of fields, and places in lists. What else stands there may be a number or a text that is nobody's business. */
+const NAME = /^(?:[A-Za-z_][\w-]{0,39}|\d{1,4})$/
+const MOST_NAMED = 5
+const named = (name: PropertyKey) => (NAME.test(String(name)) ? String(name) : '…')
+
 function describe(issue: z.core.$ZodIssue): string {
-  const path = issue.path.map(String).join('.')
+  const path = issue.path.map(named).join('.')
   return path === '' ? said(issue) : `${path}: ${said(issue)}`
 }
 
 function said(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `there is no field ${issue.keys.map((key) => `'${key}'`).join(', ')}`
+  if (issue.code === 'unrecognized_keys')
+    return `there is no field ${[...new Set(issue.keys.slice(0, MOST_NAMED).map((key) => `'${named(key)}'`))].join(', ')}`
   if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) return 'is required'
   if (issue.code === 'invalid_union' && issue.message === 'Invalid input') return 'has none of the allowed shapes'
   return issue.message.replace(/^Invalid input: /, '')
