@@ -9,8 +9,13 @@ import type { Lease } from './node-cursor-repository.js'
 import type { TakenMessages } from './taken-messages.js'
 
 const MOST_PER_TRANSACTION = 500
-/** What may wait in memory; then the node is not read from, and it waits too. */
+/**
+ * What may wait in memory; then the node is not read from, and it waits too. Its question whether it may send stands in
+ * line behind these, and its answer holds for nine seconds: so as many as are stored in two, as fast as that went last.
+ */
 const MOST_WAITING = 2_000
+const LEAST_WAITING = 200
+const WAITING_MS = 2_000
 /** Rest between two transactions, in which the next one gathers: as long as the last one took, within these. */
 const LINGER_MS = 2
 const MOST_LINGER_MS = 20
@@ -38,6 +43,7 @@ export class EventFollower {
   private readonly waiting: FollowedEvent[] = []
   private cursor: Cursor
   private ended = false
+  private mostWaiting = LEAST_WAITING
   private wake: () => void = () => undefined
 
   constructor(private readonly options: EventFollowerOptions) {
@@ -78,7 +84,7 @@ export class EventFollower {
       if (item.kind !== 'batch') continue
       this.waiting.push(...item.events)
       this.wake()
-      while (this.waiting.length > MOST_WAITING && !this.ended) await sleep(LINGER_MS)
+      while (this.waiting.length > this.mostWaiting && !this.ended) await sleep(LINGER_MS)
     }
   }
 
@@ -100,13 +106,14 @@ export class EventFollower {
           if (leftMs !== 0) await this.something(leftMs)
           continue
         }
-        const taken = this.waiting.splice(0, MOST_PER_TRANSACTION)
+        const taken = this.waiting.splice(0, Math.min(MOST_PER_TRANSACTION, this.mostWaiting))
         // What was stored before the stream broke comes again.
         const fresh = taken.filter(({ position }) => position > this.cursor.position)
         const began = performance.now()
         await this.store(fresh)
         following.acknowledge(this.cursor.position)
         const tookMs = performance.now() - began
+        if (fresh.length >= LEAST_WAITING / 2) this.mostWaiting = within(WAITING_MS * (fresh.length / tookMs))
         if (this.waiting.length < MOST_PER_TRANSACTION) {
           const leastMs = fresh.length >= BUSY_EVENTS ? BUSY_LINGER_MS : LINGER_MS
           await sleep(Math.min(MOST_LINGER_MS, Math.max(leastMs, tookMs)))
@@ -159,4 +166,8 @@ export class EventFollower {
     this.cursor = { epoch, position }
     this.options.onStored(stored)
   }
+}
+
+function within(waiting: number): number {
+  return Math.min(MOST_WAITING, Math.max(LEAST_WAITING, Math.floor(waiting)))
 }

@@ -267,6 +267,40 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
   })
 })
 
+describe('following a node', () => {
+  it('reads no more ahead than it stores in two seconds: whether the node may send is asked behind that', async () => {
+    const all = Array.from({ length: 3_000 }, (_, index) => ({ position: index + 1 }) as FollowedEvent)
+    let read = 0
+    let ahead = 0
+    // A slow database: two hundred events a second.
+    const slow = {
+      beginEpoch: async () => undefined,
+      store: async (_lease: unknown, _from: unknown, given: readonly FollowedEvent[]) => {
+        await new Promise((resolve) => setTimeout(resolve, given.length * 5))
+        ahead = Math.max(ahead, read - (given.at(-1)?.position ?? 0))
+        return { messages: [], events: [], hasFiles: false, sessionIds: [] }
+      },
+    } as unknown as EventStoring
+    const stopping = new AbortController()
+    const follower = new EventFollower({
+      ...{ storing: slow, failures: new Map(), log: silentLog(), taken: new TakenMessages() },
+      ...{ lease: { nodeId: NODE, holder: 'gw_a', fence: 1 }, cursor: { epoch: 'e1', position: 0 } },
+      ...{ onLive: () => undefined, onQuestion: () => undefined, onStored: () => undefined },
+    })
+    async function* inPieces() {
+      for (let at = 0; at < all.length; at += 20) {
+        read = at + 20
+        yield all.slice(at, at + 20)
+      }
+    }
+    const ran = follower.run(replaying(inPieces()), stopping.signal)
+    await until('it has stored some', () => ahead > 0)
+    stopping.abort()
+    await ran
+    expect(ahead).toBeLessThan(700)
+  })
+})
+
 /** Fails as a database does on what it cannot hold. */
 class RefusingX extends MessageRepository {
   override async add(...[tx, added]: Parameters<MessageRepository['add']>): Promise<void> {
@@ -276,13 +310,14 @@ class RefusingX extends MessageRepository {
 }
 
 /** A node whose log holds these, and then nothing happens. */
-function replaying(followed: FollowedEvent[]): NodeClient {
+function replaying(followed: FollowedEvent[] | AsyncIterable<FollowedEvent[]>): NodeClient {
   const follow = (): Following => {
     let end = () => {}
     const ended = new Promise<void>((resolve) => (end = resolve))
     async function* items() {
       yield { kind: 'started' as const, cursor: { epoch: 'e1', position: 0 } }
-      yield { kind: 'batch' as const, events: followed }
+      if (Array.isArray(followed)) yield { kind: 'batch' as const, events: followed }
+      else for await (const events of followed) yield { kind: 'batch' as const, events }
       await ended
     }
     return { items: items(), acknowledge: () => undefined, permit: () => undefined, end }
