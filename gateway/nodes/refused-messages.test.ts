@@ -43,7 +43,6 @@ describe.each(databases())('a message that its node refuses for what it is, on $
       ...{ db, messages, time: clock, log: silentLog() },
       fresh: new FreshMessages(),
       unsent: new UnsentMessages({ db, messages, events, clock, news: new MessageNews() }),
-      isSuspended: () => Promise.resolve(false),
       sessions: { findAll: async () => [session], startAgain: async () => undefined },
       media: { giveToNode: async () => undefined },
       isSuspended: async () => false,
