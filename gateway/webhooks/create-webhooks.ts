@@ -88,6 +88,8 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
     ...{ db, webhooks: repository, deliveries },
     addEvents: (tx, events, now) => options.events().add(tx, events, now),
     count: options.count,
+    onMoreToGiveUp: () => trimmer.wake(),
+    clock,
   })
   const bodies = new EventBodies({
     byIds: (ids) => options.events().byIds(ids),
@@ -121,7 +123,10 @@ export function createWebhooks(options: CreateWebhooksOptions): WebhookParts {
       newestPlace: () => options.events().newestPlace(),
     },
   })
-  const trimmer = new DeliveryTrimmer({ deliveries, replays: replayRows, webhooks: repository, retention, clock, log })
+  const trimmer = new DeliveryTrimmer({
+    ...{ deliveries, replays: replayRows, webhooks: repository, retention, clock, log },
+    giveUp: (signal) => recorder.giveUp(signal),
+  })
 
   const connections: Service = { start: () => Promise.resolve(), stop: () => client.close() }
   const tests: Service = { start: () => Promise.resolve(), stop: () => Promise.resolve(webhooks.stop()) }

@@ -1,5 +1,6 @@
 /** Writes down how attempts went, those of many webhooks together, and what that means for deliveries and webhooks. */
 import type { SessionId, TenantId } from '../../proto/contract.js'
+import { type Clock, sleep } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
 import { Coalescer } from '../db/coalescer.js'
 import type { Database, Tx } from '../db/database.js'
@@ -7,6 +8,7 @@ import type { NewEvent } from '../events/event.js'
 import { type Attempt, type Outcome, said } from './delivery.js'
 import type { DeliveryRepository } from './delivery-repository.js'
 import type { Turn, Verdict } from './verdict.js'
+import type { Webhook } from './webhook.js'
 import type { WebhookRepository } from './webhook-repository.js'
 
 export interface DeliveryRecorderOptions {
@@ -16,6 +18,9 @@ export interface DeliveryRecorderOptions {
   addEvents: (tx: Tx, events: readonly NewEvent[], now: number) => Promise<unknown>
   /** In the transaction itself: how many went well, failed and were given up. */
   count?: ((tx: Tx, news: readonly DeliveryNews[]) => Promise<void>) | undefined
+  /** A webhook was disabled that has more to get than is given up with it at once. */
+  onMoreToGiveUp: () => void
+  clock: Clock
 }
 
 /** What became of deliveries of one tenant, and of one session unless they are about none. */
@@ -30,6 +35,9 @@ export interface DeliveryNews {
 }
 
 const SOON_MS = 2
+/** Of a webhook's backlog, in one transaction: others write, too. */
+const GIVEN_UP_AT_ONCE = 500
+const REST_MS = 20
 /** Longer rests make larger commits: worth it where no delivery waits for the one before. */
 const UNHURRIED_MS = 10
 
@@ -51,6 +59,28 @@ export class DeliveryRecorder {
     await Promise.all([this.soon.idle(), this.unhurried.idle()])
   }
 
+  /** What disabled webhooks had to get is given up in portions, whichever gateway disabled them. */
+  async giveUp(signal: AbortSignal): Promise<void> {
+    const { db, webhooks, count, clock } = this.options
+    for (const webhook of await webhooks.disabledAndOwed()) {
+      for (let full = true; full && !signal.aborted;) {
+        full = await db.write(async (tx) => {
+          // Somebody may just have enabled it.
+          if ((await webhooks.lockedStatus(tx, webhook.id)) !== 'disabled') return false
+          const given = await this.exhaust(tx, webhook, clock())
+          await count?.(tx, given)
+          return given.length === GIVEN_UP_AT_ONCE
+        })
+        await sleep(REST_MS, signal)
+      }
+    }
+  }
+
+  private async exhaust(tx: Tx, { id, tenantId }: Pick<Webhook, 'id' | 'tenantId'>, at: number) {
+    const given = await this.options.deliveries.exhaust(tx, id, at, GIVEN_UP_AT_ONCE)
+    return given.map(({ sessionId }): DeliveryNews => ({ tenantId, sessionId, what: 'exhausted', at, count: 1 }))
+  }
+
   private coalescer(lingerMs: number): Coalescer<Verdict, true> {
     return new Coalescer({
       db: this.options.db,
@@ -64,7 +94,7 @@ export class DeliveryRecorder {
   }
 
   private async store(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {
-    const { deliveries, webhooks, addEvents, count } = this.options
+    const { db, deliveries, webhooks, addEvents, count, onMoreToGiveUp } = this.options
     const now = Math.max(...verdicts.map(({ outcome }) => outcome.at + outcome.durationMs))
     await deliveries.addAttempts(tx, verdicts.map(attemptOf))
     const good = verdicts.filter(({ result }) => result === 'succeeded')
@@ -88,9 +118,9 @@ export class DeliveryRecorder {
       if (!(await webhooks.tell(tx, { id: webhook.id, health, status, reason }))) continue
       if (recovered) await deliveries.makeDue(tx, webhook.id)
       if (status === 'disabled') {
-        const given = await deliveries.exhaust(tx, webhook.id, now)
-        const same = { tenantId: webhook.tenantId, what: 'exhausted', at: now } as const
-        counted.push(...[...given].map(([sessionId, some]) => ({ ...same, sessionId, count: some })))
+        const given = await this.exhaust(tx, webhook, now)
+        counted.push(...given)
+        if (given.length === GIVEN_UP_AT_ONCE) db.afterCommit(tx, onMoreToGiveUp)
       }
       const told = eventOf(turn, outcome, now)
       if (told) news.push(told)

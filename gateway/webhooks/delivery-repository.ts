@@ -180,20 +180,24 @@ export class DeliveryRepository {
     ])
   }
 
-  /** Gives up all that a webhook still has to get: dead letters. Answers how many of which session. */
-  async exhaust(tx: EntityManager, webhookId: WebhookId, now: number): Promise<Map<SessionId | null, number>> {
-    const owed = await query<{ sessionId: SessionId | null; count: number | string }>(
+  /** Gives up some of what a webhook still has to get, oldest first: dead letters. Answers the session of each. */
+  async exhaust(
+    tx: EntityManager,
+    webhookId: WebhookId,
+    now: number,
+    limit: number,
+  ): Promise<Pick<Delivery, 'sessionId'>[]> {
+    const owed = await query<{ id: DeliveryId; sessionId: SessionId | null }>(
       tx,
-      `SELECT session_id AS sessionId, COUNT(*) AS count FROM deliveries
-       WHERE webhook_id = ? AND status = 'pending' GROUP BY session_id`,
+      `SELECT id, session_id AS sessionId FROM deliveries
+       WHERE webhook_id = ? AND status = 'pending' ORDER BY place LIMIT ${Number(limit)}`,
       [webhookId],
     )
-    await tx.query(
-      `UPDATE deliveries SET status = 'exhausted', due_at = NULL, ended_at = ?
-       WHERE webhook_id = ? AND status = 'pending'`,
-      [now, webhookId],
-    )
-    return new Map(owed.map(({ sessionId, count }) => [sessionId, Number(count)]))
+    if (owed.length === 0) return []
+    const { sql, values } = oneOf(owed.map(({ id }) => id))
+    const ended = "UPDATE deliveries SET status = 'exhausted', due_at = NULL, ended_at = ?"
+    await change(tx, `${ended} WHERE status = 'pending' AND id ${sql}`, [now, ...values])
+    return owed
   }
 
   /** One more attempt, at once. Answers how many there were. */

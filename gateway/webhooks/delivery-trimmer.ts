@@ -1,4 +1,4 @@
-/** Forgets deliveries whose time is over, and what is left of deleted webhooks. */
+/** Gives up what disabled webhooks had to get, and forgets deliveries whose time is over and those of deleted webhooks. */
 import { type Clock, sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
@@ -8,6 +8,7 @@ import type { ReplayRepository } from './replay-repository.js'
 import type { WebhookRepository } from './webhook-repository.js'
 
 export interface DeliveryTrimmerOptions {
+  giveUp: (signal: AbortSignal) => Promise<void>
   deliveries: DeliveryRepository
   replays: ReplayRepository
   webhooks: WebhookRepository
@@ -41,9 +42,15 @@ export class DeliveryTrimmer implements Service {
     return this.rounds.stop()
   }
 
+  /** There is something to do. */
+  wake(): void {
+    this.rounds.wake()
+  }
+
   /** One round over everything. */
   async trim(): Promise<void> {
-    const { deliveries, replays, webhooks, retention, clock } = this.options
+    const { giveUp, deliveries, replays, webhooks, retention, clock } = this.options
+    await giveUp(this.rounds.signal)
     const { succeededMs, exhaustedMs } = retention
     await this.all(() => deliveries.trim(['succeeded'], clock() - succeededMs, AT_ONCE))
     await this.all(() => deliveries.trim(['exhausted', 'cancelled'], clock() - exhaustedMs, AT_ONCE))

@@ -148,8 +148,13 @@ export class Lane {
       }
       if (!this.stale) return this.probe()
       this.stale = false
-      const { rows, more } = await this.line.fill(clock())
+      const { rows, more, restMs } = await this.line.fill(clock())
       if (more) this.stale = true
+      if (restMs !== undefined) {
+        this.stale = true
+        this.wakeAt(clock() + restMs)
+        return this.probe()
+      }
       if (rows.length > 0) await bodies.prepare(rows)
     }
   }

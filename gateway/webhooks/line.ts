@@ -5,8 +5,8 @@ import type { DeliveryRepository } from './delivery-repository.js'
 import type { WebhookId } from './webhook.js'
 
 export interface Line {
-  /** Reads on: what was added, and whether there may be more. */
-  fill(now: number): Promise<{ rows: Delivery[]; more: boolean }>
+  /** Reads on: what was added, and whether there may be more; or in how many ms to ask again. */
+  fill(now: number): Promise<{ rows: Delivery[]; more: boolean; restMs?: number }>
   /** The next whose turn it is; it is out until `back` is called. */
   next(now: number): Delivery | undefined
   /** One that holds others up until its time comes, if there are any; out like `next`. */
@@ -21,6 +21,9 @@ export interface Line {
 
 type Reads = Pick<DeliveryRepository, 'due' | 'pending'>
 const AHEAD = 100
+/** A look over a long backlog is followed by a rest that is so many times as long. */
+const REST_FACTOR = 20
+const SHORT_MS = 5
 
 /** Any order; oldest first as far as possible. */
 export class LooseLine implements Line {
@@ -73,6 +76,7 @@ export class LooseLine implements Line {
 /** One at a time for each session, in the order of its events. */
 export class OrderedLine implements Line {
   private readonly queues = new Map<SessionId | '', Delivery[]>()
+  private restUntil = 0
   private readonly outside = new Set<DeliveryId>()
 
   constructor(
@@ -87,8 +91,15 @@ export class OrderedLine implements Line {
   /** Of sessions of which something waits, no more is needed: what stands first decides. */
   async fill() {
     const known = [...this.queues.keys()].filter((id): id is SessionId => id !== '')
+    const begun = performance.now()
+    // All that waits for those has to be passed over, to find what waits for others.
+    if (known.length > 0 && begun < this.restUntil) {
+      return { rows: [], more: false, restMs: Math.ceil(this.restUntil - begun) }
+    }
     const alreadyHere = new Set(this.queues.get('')?.map(({ id }) => id))
     const rows = await this.deliveries.pending(this.webhookId, AHEAD + alreadyHere.size, known)
+    const tookMs = performance.now() - begun
+    if (known.length > 0 && tookMs > SHORT_MS) this.restUntil = performance.now() + REST_FACTOR * tookMs
     const added = rows.filter(({ id }) => !alreadyHere.has(id))
     for (const row of added) {
       const queue = this.queues.get(row.sessionId ?? '')

@@ -162,6 +162,21 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
     expect(catcher.at('/down').filter(({ status }) => status === 204)).toHaveLength(24)
   })
 
+  it('for good has its backlog given up bit by bit, and none of it is left', async () => {
+    const webhook = await hooks.make({ url: catcher.url('/gone'), events: ['message.*'], concurrency: 1 })
+    catcher.reply = () => 410
+    for (let some = 0; some < 3; some++) await hooks.happen(sessions, 400)
+    await hooks.deliver()
+    expect(await hooks.webhooks.get(caller, webhook.id)).toMatchObject({ status: 'disabled', reason: 'gone' })
+    // In the transaction that disables it there is room for the first of them.
+    expect(await list(webhook.id, 'pending')).not.toEqual([])
+    await hooks.trimmer.trim()
+    expect(await list(webhook.id, 'pending')).toEqual([])
+    const counts = 'SELECT status, COUNT(*) AS count FROM deliveries GROUP BY status'
+    const rows = await db.read((reader) => reader.query<{ status: string; count: number }[]>(counts))
+    expect(rows.map(({ status, count }) => [status, Number(count)])).toEqual([['exhausted', 1_200]])
+  })
+
   it('holds one session up by an event that it refuses, and no other one', async () => {
     down = false
     const [one, two] = sessions as [SessionId, SessionId]

@@ -148,6 +148,24 @@ export class WebhookRepository {
 
   // ---- the end ----
 
+  /** Those that are disabled and have something left to get. */
+  async disabledAndOwed(): Promise<Pick<Webhook, 'id' | 'tenantId'>[]> {
+    return this.db.read((reader) =>
+      query<Pick<Webhook, 'id' | 'tenantId'>>(
+        reader,
+        `SELECT id, tenant_id AS tenantId FROM webhooks WHERE status = 'disabled' AND EXISTS
+         (SELECT 1 FROM deliveries WHERE webhook_id = webhooks.id AND deliveries.status = 'pending')`,
+      ),
+    )
+  }
+
+  /** As it is, and stays until the transaction ends. */
+  async lockedStatus(tx: EntityManager, id: WebhookId): Promise<WebhookStatus | undefined> {
+    if (this.db.dialect === 'mysql') await change(tx, 'UPDATE webhooks SET id = id WHERE id = ?', [id])
+    const [row] = await query<{ status: WebhookStatus }>(tx, 'SELECT status FROM webhooks WHERE id = ?', [id])
+    return row?.status
+  }
+
   async deleted(): Promise<WebhookId[]> {
     const rows: { id: WebhookId }[] = await this.db.read((reader) =>
       reader.query("SELECT id FROM webhooks WHERE status = 'deleted'"),
