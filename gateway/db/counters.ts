@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { isDuplicate } from './database-errors.js'
-import { change, query, sqliteOf } from './statements.js'
+import { change, insertedId, query, sqliteOf } from './statements.js'
 import { Table } from './table.js'
 
 interface CounterRow {
@@ -19,10 +19,20 @@ export type CounterName = 'message_position' | 'event_place'
  * transaction ends, so what is stored with a lower number is seen no later than what has a higher one.
  */
 export async function takeNumbers(tx: EntityManager, name: CounterName, count = 1): Promise<number> {
-  await change(tx, 'UPDATE counters SET value = value + ? WHERE name = ?', [count, name])
-  const [row] = await query<{ value: number | string }>(tx, 'SELECT value FROM counters WHERE name = ?', [name])
-  if (!row) throw new Error(`There is no counter ${name}`)
-  return Number(row.value) - count + 1
+  const newest = await raised(tx, name, count)
+  if (newest === 0) throw new Error(`There is no counter ${name}`)
+  return newest - count + 1
+}
+
+/** In one statement each; 0 when there is none. */
+async function raised(tx: EntityManager, name: CounterName, count: number): Promise<number> {
+  if (!sqliteOf(tx)) {
+    // What LAST_INSERT_ID() is given comes back with the answer.
+    return insertedId(tx, 'UPDATE counters SET value = LAST_INSERT_ID(value + ?) WHERE name = ?', [count, name])
+  }
+  const sql = 'UPDATE counters SET value = value + ? WHERE name = ? RETURNING value'
+  const [row] = await query<{ value: number }>(tx, sql, [count, name])
+  return row?.value ?? 0
 }
 
 /** Whoever takes the turn of the same name waits until this transaction ends. */

@@ -73,34 +73,39 @@ export async function insertRows<Row extends object>(
   rows: readonly Row[],
 ): Promise<void> {
   const columns = mapping(tx, table.tableName)
-  const names = columns.map(({ name }) => `\`${name}\``).join(', ')
-  const group = `(${marks(columns.length)})`
-  const into = `INSERT INTO \`${table.tableName}\` (${names}) VALUES`
   const db = sqliteOf(tx)
   if (db) {
     // No server to wait for: one text, prepared once.
-    const statement = statementOf(db, `${into} ${group}`)
+    const statement = statementOf(db, `${intoColumns(table, columns)} (${marks(columns.length)})`)
     for (const row of rows) statement.run(...valuesOf(columns, row))
     return
   }
-  let values: unknown[] = []
-  let [count, bytes] = [0, 0]
+  let waiting: unknown[][] = []
+  let bytes = 0
   const insert = async () => {
-    const groups = Array.from({ length: count }, () => group).join(', ')
-    const given = values
-    values = []
-    count = bytes = 0
-    await change(tx, `${into} ${groups}`, given)
+    const given = waiting
+    waiting = []
+    bytes = 0
+    // Most columns of most rows are empty, and each that is named costs both sides.
+    const used = columns.map((_, index) => given.some((values) => values[index] !== null))
+    const group = `(${marks(used.filter(Boolean).length)})`
+    const groups = given.map(() => group).join(', ')
+    const named = columns.filter((_, index) => used[index])
+    const values = given.flatMap((each) => each.filter((_, index) => used[index]))
+    await change(tx, `${intoColumns(table, named)} ${groups}`, values)
   }
   for (const row of rows) {
     const next = valuesOf(columns, row)
     const size = sizeOf(next)
-    if (count === MOST_INSERTED || (count > 0 && bytes + size > MOST_BYTES)) await insert()
-    values.push(...next)
-    count += 1
+    if (waiting.length === MOST_INSERTED || (waiting.length > 0 && bytes + size > MOST_BYTES)) await insert()
+    waiting.push(next)
     bytes += size
   }
-  if (count > 0) await insert()
+  if (waiting.length > 0) await insert()
+}
+
+function intoColumns({ tableName }: { tableName: string }, columns: readonly Mapped[]): string {
+  return `INSERT INTO \`${tableName}\` (${columns.map(({ name }) => `\`${name}\``).join(', ')}) VALUES`
 }
 
 /** About what they take in a statement. */
@@ -128,13 +133,23 @@ export async function updateRows<Row extends object>(
     return
   }
   for (const some of portions(rows, MOST_UPDATED)) {
-    const cases = `CASE \`${keyColumn.name}\` ${'WHEN ? THEN ? '.repeat(some.length)}END`
-    const sets = changed.map(({ name }) => `\`${name}\` = ${cases}`).join(', ')
-    const values = changed.flatMap((column) => some.flatMap((row) => valuesOf([keyColumn, column], row)))
     const keys = some.flatMap((row) => valuesOf([keyColumn], row))
+    const cases = `CASE \`${keyColumn.name}\` ${'WHEN ? THEN ? '.repeat(some.length)}END`
+    const sets: string[] = []
+    const values: unknown[] = []
+    for (const column of changed) {
+      const set = some.flatMap((row) => valuesOf([column], row))
+      const isSame = set.every((value) => same(value, set[0]))
+      sets.push(`\`${column.name}\` = ${isSame ? '?' : cases}`)
+      values.push(...(isSame ? [set[0]] : set.flatMap((value, index) => [keys[index], value])))
+    }
     const where = `WHERE \`${keyColumn.name}\` IN (${marks(keys.length)})`
-    await change(tx, `UPDATE \`${table.tableName}\` SET ${sets} ${where}`, [...values, ...keys])
+    await change(tx, `UPDATE \`${table.tableName}\` SET ${sets.join(', ')} ${where}`, [...values, ...keys])
   }
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return one instanceof Date && other instanceof Date ? one.getTime() === other.getTime() : one === other
 }
 
 /** Rows by a condition in SQL, in column names. */

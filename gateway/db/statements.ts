@@ -48,6 +48,11 @@ export async function change(tx: EntityManager, sql: string, values: readonly un
   return (await onMysql<ResultSetHeader>(tx, sql, values)).affectedRows
 }
 
+/** The number that a change on MySQL made up, or was given by `LAST_INSERT_ID(…)`. */
+export async function insertedId(tx: EntityManager, sql: string, values: readonly unknown[]): Promise<number> {
+  return (await onMysql<ResultSetHeader>(tx, sql, values)).insertId
+}
+
 interface Connection {
   query(sql: string, values: unknown[], done: (error: QueryError | null, result: unknown) => void): void
 }

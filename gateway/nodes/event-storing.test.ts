@@ -288,7 +288,7 @@ describe('following a node', () => {
       ...{ onLive: () => undefined, onQuestion: () => undefined, onStored: () => undefined },
     })
     async function* inPieces() {
-      for (let at = 0; at < all.length; at += 20) {
+      for (let at = 0; at < all.length && !stopping.signal.aborted; at += 20) {
         read = at + 20
         yield all.slice(at, at + 20)
       }
