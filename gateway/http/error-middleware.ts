@@ -1,6 +1,7 @@
 import type { Middleware, ParameterizedContext } from 'koa'
-import { AppError, type ErrorCode, toAppError } from '../../runtime/app-error.js'
+import { AppError, toAppError } from '../../runtime/app-error.js'
 import type { OpenState } from './context.js'
+import { closeLingering } from './lingering-close.js'
 import type { Kind } from './problem-codes.js'
 
 const problems: Record<Kind, [status: number, title: string]> = {
@@ -24,8 +25,6 @@ const problems: Record<Kind, [status: number, title: string]> = {
   timeout: [504, 'No answer in time'],
   storage_full: [507, 'Storage is full'],
 }
-
-const unread: readonly ErrorCode[] = ['too_large', 'too_slow', 'storage_full']
 
 /** The only place that names HTTP statuses of errors. Answers are problem+json (RFC 9457). */
 export function errorMiddleware(): Middleware<OpenState> {
@@ -55,8 +54,8 @@ function answer(ctx: ParameterizedContext<OpenState>, thrown: unknown): void {
   const retryAfterMs = error.retryAfterMs ?? (error.code === 'unavailable' ? 5_000 : undefined)
   if (retryAfterMs !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))))
   if (error.code === 'unauthenticated') ctx.set('WWW-Authenticate', 'Bearer realm="switchboard"')
-  // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (unread.includes(error.code)) ctx.set('Connection', 'close')
+  // What is left of its body may be without end.
+  if (!ctx.req.complete) closeLingering(ctx)
   problem(ctx, status, title, error.reason, error.message, error.more)
 }
 
