@@ -81,6 +81,8 @@ export interface Gateway extends Service {
   mediaState: Messaging['mediaQuota']['state']
   /** One round of removing what is old enough. */
   trimOnce: Messaging['retention']['trimOnce']
+  /** Counts days that are over once more. */
+  recountUsage: Messaging['usage']['recount']['recountDue']
 }
 
 export function createGateway(config: GatewayConfig, outside: Outside): Gateway {
@@ -237,5 +239,6 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     tenants,
     mediaState: (tenantId) => messaging.mediaQuota.state(tenantId),
     trimOnce: (now) => messaging.retention.trimOnce(now),
+    recountUsage: (now) => messaging.usage.recount.recountDue(now),
   }
 }

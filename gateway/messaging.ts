@@ -51,14 +51,14 @@ import { OldAudit } from './retention/old-audit.js'
 import { OldEvents } from './retention/old-events.js'
 import { OldMedia, StrayFiles } from './retention/old-media.js'
 import { OldMessages } from './retention/old-messages.js'
-import { Retention, type RetentionConfig } from './retention/retention.js'
+import { defaultRetention, Retention, type RetentionConfig } from './retention/retention.js'
 import { RetentionTurn } from './retention/retention-turn.js'
 import type { Session } from './sessions/session.js'
 import { type SessionEvents, sessionTold } from './sessions/session-events.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { Secrets } from './tenants/secrets.js'
 import type { Tenants } from './tenants/tenants.js'
-import { createUsage } from './usage/create-usage.js'
+import { createUsage, type Usage } from './usage/create-usage.js'
 import { createWebhooks, type WebhookSettings } from './webhooks/create-webhooks.js'
 
 export interface MessagingOptions {
@@ -103,6 +103,7 @@ export interface Messaging extends Service {
   removeFiles: (ids: readonly string[]) => Promise<void>
   routes: ApiRouter[]
   retention: Pick<Retention, 'trimOnce'>
+  usage: Pick<Usage, 'recount'>
   /** Below `/api/v1`, without a key. */
   open: OpenRouter[]
   keyless: Keyless
@@ -117,10 +118,21 @@ export function createMessaging(options: MessagingOptions): Messaging {
   }
   const isSuspended = async (tenantId: TenantId) => (await options.tenants.find(tenantId))?.status !== 'active'
   const usage = createUsage({
-    ...{ db, time, log },
+    ...{ db, metrics, time, log },
+    sessions: {
+      get: (...args) => options.sessions().get(...args),
+      findAll: (ids) => options.sessions().findAll(ids),
+    },
+    tenantIdOf: async (ref) => (await options.tenants.get(ref)).id,
+    quotaState: (tenantId) => quotas.state(tenantId),
     presence: { lastHeardAt: (nodeId) => links.lastHeardAt(nodeId) },
     liveNodes: () => links.liveNodes().map(({ nodeId }) => nodeId),
     sessionsOn: (nodeId) => options.sessionEvents.on(nodeId),
+    turn: new RetentionTurn(db, time, 'usage_turn'),
+    keep: {
+      messages: options.retention?.messages ?? defaultRetention.messages,
+      deliveries: Math.min(...Object.values(options.webhooks.retention)),
+    },
   })
   const messageRepository = new MessageRepository(db, usage.counting)
   const sealing = new SealedData(() => options.secrets.key('events'), log)
@@ -263,6 +275,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     quotas,
     mediaQuota: files.quota,
     retention,
+    usage,
     onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {
       const at = createdAt.getTime()
       const created = { id: newId('evt'), tenantId, sessionId, at, ...sessionTold({ status: 'created' }) }
@@ -281,6 +294,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       decisionRoutes({ messages, decisions, views, keyed }),
       ...streams.routes,
       webhooks.routes,
+      usage.routes,
       noticeRoutes({ events: eventRepository, presenter }),
       nodeRoutes({ directory, presence: links, lostNodes }),
     ],

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { monotonicFactory } from 'ulid'
+import { encodeTime, monotonicFactory } from 'ulid'
 
 const pool = Buffer.alloc(4_096)
 let used = pool.length
@@ -18,6 +18,11 @@ const ulid = monotonicFactory(random)
 /** A new id: prefix plus lower-case ULID, ordered by the time it was made (`ses_01j9…`). */
 export function newId<Prefix extends string>(prefix: Prefix): `${Prefix}_${string}` {
   return `${prefix}_${ulid().toLowerCase()}`
+}
+
+/** No id that is made at this time or later comes before it. */
+export function firstIdAt<Prefix extends string>(prefix: Prefix, ms: number): `${Prefix}_${string}` {
+  return `${prefix}_${encodeTime(ms).toLowerCase()}${'0'.repeat(16)}`
 }
 
 /** True when the text has the shape of an id with this prefix. */

@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 export interface TestGateway {
-  gateway: Gateway
+  readonly gateway: Gateway
   nodes: TestNode[]
   config: GatewayConfig
   /** As the admin unless `key` is given. */
@@ -42,6 +42,8 @@ export interface TestGateway {
   ): Promise<Answer>
   /** Raw, for streams and pictures. */
   fetch(path: string, init?: RequestInit): Promise<Response>
+  /** Another process on the same database and files, as after an update. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -69,7 +71,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     shown: {},
     ...options.config,
   }
-  const gateway = createGateway(config, { log: silentLog(), ...options.outside })
+  const create = () => createGateway(config, { log: silentLog(), ...options.outside })
+  let gateway = create()
   await gateway.start()
 
   const raw = (path: string, init: RequestInit = {}) =>
@@ -79,7 +82,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     })
 
   return {
-    gateway,
+    get gateway() {
+      return gateway
+    },
     nodes,
     config,
     fetch: raw,
@@ -96,6 +101,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       const text = await answer.text()
       const isJson = /json/.test(answer.headers.get('content-type') ?? '')
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
+    },
+    async restart() {
+      await gateway.stop()
+      gateway = create()
+      await gateway.start()
     },
     async stop() {
       const unknown = options.anyEvents ? [] : await unknownEvents((path) => raw(path))

@@ -15,6 +15,7 @@ import { sessionOperations } from '../sessions/session-operations.js'
 import { shortSessionOperations } from '../sessions/short-session-operations.js'
 import { apiKeyOperations } from '../tenants/api-key-operations.js'
 import { tenantOperations } from '../tenants/tenant-operations.js'
+import { usageOperations } from '../usage/usage-operations.js'
 import { deliveryOperations } from '../webhooks/delivery-operations.js'
 import { webhookOperations } from '../webhooks/webhook-operations.js'
 
@@ -29,6 +30,7 @@ export const operations: readonly Operation[] = [
   ...sandboxOperations,
   ...shortSessionOperations,
   ...shortMessageOperations,
+  ...usageOperations,
   ...nodeOperations,
   ...noticeOperations,
   ...auditOperations,

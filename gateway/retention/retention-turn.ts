@@ -1,10 +1,9 @@
-/** Whose turn it is to trim, among the gateways on one database. */
+/** Whose turn it is to do what one gateway does for all on one database, such as trimming. */
 import type { Clock } from '../../runtime/clock.js'
 import type { Database } from '../db/database.js'
 import { change } from '../db/rows.js'
 import { raiseCounter } from './named-counters.js'
 
-const NAME = 'retention_turn'
 /** A gateway that is gone keeps the others waiting this long. */
 const LEASE_MS = 300_000
 
@@ -15,16 +14,17 @@ export class RetentionTurn {
   constructor(
     private readonly db: Database,
     private readonly clock: Clock,
+    private readonly name = 'retention_turn',
   ) {}
 
   /** False while another gateway has it, or had it lately. */
   take(): Promise<boolean> {
     return this.db.write(async (tx) => {
-      await raiseCounter(tx, NAME, 0)
+      await raiseCounter(tx, this.name, 0)
       const now = this.clock()
       const until = now + LEASE_MS
       const sql = 'UPDATE counters SET value = ? WHERE name = ? AND value <= ?'
-      if ((await change(tx, sql, [until, NAME, now])) !== 1) return false
+      if ((await change(tx, sql, [until, this.name, now])) !== 1) return false
       this.until = until
       return true
     })
@@ -38,14 +38,14 @@ export class RetentionTurn {
     return this.moveTo(until)
   }
 
-  /** Nobody needs to trim again for so long. */
+  /** Nobody needs to do it again for so long. */
   async leave(forMs: number): Promise<void> {
     await this.moveTo(this.clock() + forMs)
   }
 
   private async moveTo(until: number): Promise<boolean> {
     const sql = 'UPDATE counters SET value = ? WHERE name = ? AND value = ?'
-    const kept = (await this.db.write((tx) => change(tx, sql, [until, NAME, this.until]))) === 1
+    const kept = (await this.db.write((tx) => change(tx, sql, [until, this.name, this.until]))) === 1
     if (kept) this.until = until
     return kept
   }

@@ -3,16 +3,30 @@ import type { NodeId } from '../../proto/contract.js'
 import type { Clock } from '../../runtime/clock.js'
 import { inOrder, type Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import type { Metrics } from '../../runtime/metrics.js'
 import type { Database } from '../db/database.js'
+import type { ApiRouter } from '../http/context.js'
 import { ConnectedTime, type ConnectedTimeOptions } from './connected-time.js'
 import { UsageCounting } from './usage-counting.js'
+import { UsageRecount, type UsageRecountOptions } from './usage-recount.js'
+import { UsageRecountRepository } from './usage-recount-repository.js'
+import { UsageReport, type UsageReportOptions } from './usage-report.js'
+import { UsageReportRepository } from './usage-report-repository.js'
 import { UsageRepository } from './usage-repository.js'
+import { usageRoutes, type UsageRoutesOptions } from './usage-routes.js'
 
 export interface CreateUsageOptions {
   db: Database
+  sessions: UsageReportOptions['sessions']
+  tenantIdOf: UsageRoutesOptions['tenantIdOf']
+  quotaState: UsageRoutesOptions['quotaState']
   presence: ConnectedTimeOptions['presence']
   liveNodes: () => NodeId[]
   sessionsOn: ConnectedTimeOptions['sessionsOn']
+  turn: UsageRecountOptions['turn']
+  /** How long what is counted is kept, in ms. */
+  keep: UsageRecountOptions['keep']
+  metrics: Metrics
   /** By which gateways agree. */
   time: Clock
   log: Logger
@@ -21,12 +35,29 @@ export interface CreateUsageOptions {
 export interface Usage extends Service {
   counting: UsageCounting
   connected: Pick<ConnectedTime, 'live' | 'stored'>
+  recount: Pick<UsageRecount, 'recountDue'>
+  routes: ApiRouter
 }
 
 export function createUsage(options: CreateUsageOptions): Usage {
-  const { db, presence, liveNodes, sessionsOn, time, log } = options
+  const { db, sessions, tenantIdOf, quotaState, presence, liveNodes, sessionsOn, time, log } = options
   const repository = new UsageRepository(db)
   const connected = new ConnectedTime({ db, repository, presence, liveNodes, sessionsOn, time, log })
-  const parts = inOrder(connected)
-  return { ...parts, counting: new UsageCounting(repository), connected }
+  const report = new UsageReport({ repository: new UsageReportRepository(db), sessions })
+  const recount = new UsageRecount({
+    ...{ db, time, log },
+    repository: new UsageRecountRepository(db),
+    counts: repository,
+    turn: options.turn,
+    keep: options.keep,
+    metrics: options.metrics,
+  })
+  const parts = inOrder(connected, recount)
+  return {
+    ...parts,
+    counting: new UsageCounting(repository),
+    connected,
+    recount,
+    routes: usageRoutes({ report, tenantIdOf, quotaState, time }),
+  }
 }

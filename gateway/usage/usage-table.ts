@@ -1,5 +1,5 @@
 import type { NodeId, SessionId, TenantId } from '../../proto/contract.js'
-import { nullable, Table } from '../db/table.js'
+import { Table } from '../db/table.js'
 import type { Day, Metric } from './usage.js'
 
 /** One number. The key begins with what is asked for: a tenant and some days. */
@@ -23,20 +23,15 @@ export const usageCountTable = new Table<UsageCountRow>('usage_counts', (c) => (
   foreignKeys: { fk_usage_counts_tenant: [['tenantId'], 'tenants', ['id'], 'CASCADE'] },
 }))
 
+/** A day that was counted once more. */
 export interface UsageDayRow {
   day: Day
-  /** The newest message of all when it was noted: messages of this day come after it. */
-  position: number
-  /** ms since the epoch; null until then. */
-  recountedAt: number | null
+  /** ms since the epoch. */
+  recountedAt: number
 }
 
 export const usageDayTable = new Table<UsageDayRow>('usage_days', (c) => ({
-  columns: {
-    day: c.word('day', 10, { isPrimary: true }),
-    position: c.big('position'),
-    recountedAt: c.ms('recounted_at', nullable),
-  },
+  columns: { day: c.word('day', 10, { isPrimary: true }), recountedAt: c.ms('recounted_at') },
 }))
 
 export interface UsageNodeRow {
