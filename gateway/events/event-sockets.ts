@@ -4,6 +4,7 @@ import { AppError } from '../../runtime/app-error.js'
 import { admit, type KeyCheck } from '../http/authenticate.js'
 import type { ApiContext } from '../http/context.js'
 import { acceptSocket } from '../http/upgrades.js'
+import { addressGroup } from '../limits/address-group.js'
 import type { EventOpening, OpenedStream } from './event-opening.js'
 import { cursorOf } from './event-requests.js'
 import { goodbye, keyFrom, refuse, sendItems, type SocketTiming, socketTiming } from './event-socket.js'
@@ -14,11 +15,13 @@ export interface EventSocketsOptions {
   timing?: SocketTiming
 }
 
-/** Sockets that have not said yet who they are. */
+/** Sockets that have not said yet who they are: at this gateway, and from one address. */
 const MOST_STRANGERS = 200
+const MOST_FROM_ONE = 20
 
 export class EventSockets {
-  private strangers = 0
+  /** By address. */
+  private readonly strangers = new Map<string, number>()
 
   constructor(private readonly options: EventSocketsOptions) {}
 
@@ -37,21 +40,36 @@ export class EventSockets {
 
   /** A browser's WebSocket has no headers of its own: its key comes in the first message. */
   private async serveStranger(ctx: ApiContext): Promise<void> {
-    if (this.strangers >= MOST_STRANGERS) {
-      const message = 'Too many sockets wait for their keys.'
-      throw new AppError('unavailable', message, { reason: 'too_many_streams', retryAfterMs: 5_000 })
-    }
+    const leave = this.enter(addressGroup(ctx.ip))
     const { opening, keys, timing = socketTiming } = this.options
-    const socket = await acceptSocket(ctx)
+    const socket = await acceptSocket(ctx).catch((error: unknown) => {
+      leave()
+      throw error
+    })
     void this.run(ctx, socket, async () => {
-      this.strangers += 1
       try {
         await admit(ctx, keys, await keyFrom(socket, timing))
       } finally {
-        this.strangers -= 1
+        leave()
       }
       return opening.open(ctx)
     })
+  }
+
+  /** Counts a stranger until it is called. Throws `unavailable` and `rate_limited` (`too_many_streams`). */
+  private enter(address: string): () => void {
+    const message = 'Too many sockets wait for their keys.'
+    const refused = { reason: 'too_many_streams', retryAfterMs: 5_000 }
+    const here = this.strangers.get(address) ?? 0
+    if (here >= MOST_FROM_ONE) throw new AppError('rate_limited', message, refused)
+    const all = [...this.strangers.values()].reduce((sum, count) => sum + count, 0)
+    if (all >= MOST_STRANGERS) throw new AppError('unavailable', message, refused)
+    this.strangers.set(address, here + 1)
+    return () => {
+      const left = (this.strangers.get(address) ?? 1) - 1
+      if (left > 0) this.strangers.set(address, left)
+      else this.strangers.delete(address)
+    }
   }
 
   /** Nothing can be answered any more: whatever fails closes the socket. */

@@ -226,6 +226,23 @@ describe.each(databases())('events of a gateway on $name', (target) => {
     for (const stream of streams) stream.close()
   })
 
+  it('are waited for by twenty sockets of an address that have not said their key, and by no more until one does', async () => {
+    const { text: key } = await keyFor()
+    const open = () => openEventSocket(`${url}/stream`, undefined)
+    const silent = await Promise.all(Array.from({ length: 20 }, open))
+    await expect(open()).rejects.toThrow('429')
+    silent[0]?.socket.send(JSON.stringify({ key }))
+    await until('its stream has begun', () => silent[0]?.messages.length === 1)
+    silent.push(await open())
+    for (const { socket } of silent) socket.terminate()
+    await until('they are forgotten', () =>
+      open().then(
+        ({ socket }) => (socket.terminate(), true),
+        () => false,
+      ),
+    )
+  })
+
   it('do not keep clients from the API that offer another protocol with every request', async () => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
     const body = JSON.stringify({ name: 'nowhere-to-go', engine: 'sandbox' })
