@@ -8,7 +8,6 @@ import { faultPoint } from '../../runtime/fault-point.js'
 import { isId } from '../../runtime/ids.js'
 import type { Database, Tx } from '../db/database.js'
 import type { EventRepository } from '../events/event-repository.js'
-import { JoinedReads } from '../db/joined-reads.js'
 import { mayUse } from '../http/authenticate.js'
 import { checkSame, type GivenKey, type IdempotencyKey, type StoredAnswer } from '../idempotency/idempotency-key.js'
 import type { Claim, IdempotencyKeys } from '../idempotency/idempotency-keys.js'
@@ -66,7 +65,6 @@ export interface Under {
 export type Acceptance = { message: Message; answer: StoredAnswer } | { earlier: IdempotencyKey }
 
 export class Messages {
-  private readonly sessionReads = new JoinedReads<Session>()
   private readonly acceptor: MessageAcceptor
 
   constructor(private readonly options: MessagesOptions) {
@@ -209,11 +207,8 @@ export class Messages {
   }
 
   /** Throws `not_found`, also for one that this key is not for. */
-  async session({ tenantId, key }: Caller, ref: string): Promise<Session> {
-    const { sessions } = this.options
-    const session = await this.sessionReads.read(`${tenantId} ${ref}`, () => sessions.get(tenantId, ref))
-    // Says "not found" in the words of sessions.
-    return mayUse(key, session.id) ? session : sessions.get(tenantId, ref, key)
+  session({ tenantId, key }: Caller, ref: string): Promise<Session> {
+    return this.options.sessions.get(tenantId, ref, key)
   }
 
   /** In the transaction that deletes a session: what it has not sent will not be. */

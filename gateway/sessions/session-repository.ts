@@ -3,6 +3,7 @@ import type { NodeId, SessionId, SessionStatus, TenantId } from '../../proto/con
 import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
+import { GroupedReads } from '../db/grouped-reads.js'
 import { selectRows } from '../db/rows.js'
 import { oneOf, query } from '../db/statements.js'
 import { isSessionId, isSessionName, liveStatuses, type Session, type Wanted } from './session.js'
@@ -16,7 +17,13 @@ export interface SessionFilter {
   ids?: string[] | undefined
 }
 
+/** How a session is asked for: tenant, and id or name. */
+type LiveKey = `${TenantId} ${string}`
+
 export class SessionRepository {
+  // Read with each message that is sent.
+  private readonly live = new GroupedReads<LiveKey, Session>((keys) => this.findAllLive(keys))
+
   constructor(private readonly db: Database) {}
 
   /**
@@ -53,7 +60,6 @@ export class SessionRepository {
     return this.db.read((reader) => this.byIds(reader, ids))
   }
 
-  // Read with each message that is sent, so by hand.
   private async one(condition: string, values: readonly unknown[]): Promise<Session | null> {
     const [session] = await this.db.read((reader) => selectRows(reader, sessionTable, condition, values))
     return session ?? null
@@ -63,8 +69,27 @@ export class SessionRepository {
   async findLive(tenantId: TenantId, ref: string): Promise<Session | null> {
     // MySQL answers with an error, not with nothing, when a column of ASCII is asked for something else.
     if (!isSessionId(ref) && !isSessionName(ref)) return null
-    const which = isSessionId(ref) ? 'id = ? AND live_name IS NOT NULL' : 'live_name = ?'
-    return this.one(`WHERE tenant_id = ? AND ${which}`, [tenantId, ref])
+    return (await this.live.read(`${tenantId} ${ref}`)) ?? null
+  }
+
+  private findAllLive(keys: readonly LiveKey[]): Promise<Map<LiveKey, Session>> {
+    const asked = keys.map((key) => key.split(' ') as [TenantId, string])
+    const isAsked = new Set<string>(keys)
+    return this.db.read(async (reader) => {
+      const found = new Map<LiveKey, Session>()
+      for (const tenantId of new Set(asked.map(([tenant]) => tenant))) {
+        const refs = oneOf(asked.flatMap(([tenant, ref]) => (tenant === tenantId ? ref : [])))
+        for (const column of ['live_name', 'id']) {
+          if (!refs.values.some((ref) => isSessionId(String(ref)) === (column === 'id'))) continue
+          const condition = `WHERE tenant_id = ? AND ${column} ${refs.sql} AND live_name IS NOT NULL`
+          for (const session of await selectRows(reader, sessionTable, condition, [tenantId, ...refs.values])) {
+            const byRef = [`${tenantId} ${session.id}`, `${tenantId} ${session.name}`] as const
+            for (const key of byRef) if (isAsked.has(key)) found.set(key, session)
+          }
+        }
+      }
+      return found
+    })
   }
 
   /** Whether another session, of whichever tenant and node, has this number linked as far as is known. */
