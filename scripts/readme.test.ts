@@ -9,6 +9,7 @@ import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PICTURE } from '../simulator/fixtures.js'
 import { type RunningProcess, startProcess } from '../test/processes.js'
+import { checkAnswer } from '../test/api-contract.js'
 import { createRest, type Rest } from '../test/rest.js'
 import { until } from '../test/until.js'
 
@@ -44,7 +45,7 @@ describe('README.md', () => {
     const dataDir = join(directory, 'data')
     mkdirSync(dataDir, { mode: 0o700 })
     whole = startProcess('main.ts', { DATA_DIR: dataDir, PORT: '0', ADMIN_API_KEY: KEY })
-    rest = createRest(String((await whole.logged('http.listening')).url), KEY)
+    rest = createRest(String((await whole.logged('http.listening')).url), KEY, checkAnswer)
   })
   afterAll(async () => {
     await whole.kill()

@@ -7,6 +7,7 @@ import { startTestNode } from '../session-node/testing.js'
 import { databases, emptyDatabase } from './databases.js'
 import { ANNA, text } from './messages.js'
 import { type RunningProcess, startProcess } from './processes.js'
+import { checkAnswer } from './api-contract.js'
 import { createRest, type Rest } from './rest.js'
 import { until } from './until.js'
 
@@ -24,7 +25,7 @@ describe.each(databases())('asking again after kill -9 on $name', (target) => {
         ...{ HOST: '127.0.0.1', PORT: '0', NODES: node.node.address(), ...more },
       })
       running.push(gateway)
-      return { gateway, rest: createRest(String((await gateway.logged('http.listening')).url), KEY) }
+      return { gateway, rest: createRest(String((await gateway.logged('http.listening')).url), KEY, checkAnswer) }
     }
     const send = (rest: Rest, body: string) =>
       rest.post('/sessions/shop/messages', text(body), { 'idempotency-key': `key-of-${body}` })

@@ -8,6 +8,7 @@ import { parseDatabaseUrl } from '../gateway/db/database-url.js'
 import { createGateway, type Gateway, type Outside } from '../gateway/gateway.js'
 import { silentLog } from '../runtime/log.js'
 import { startTestNode, type TestNode, type TestNodeOptions } from '../session-node/testing.js'
+import { checkAnswer } from './api-contract.js'
 import { emptyDatabase, type TestTarget } from './databases.js'
 import { unknownEvents } from './known-events.js'
 
@@ -49,6 +50,24 @@ export interface TestGateway {
 
 export const ADMIN_KEY = 'admin-key-for-tests-0123456789'
 
+export function testConfig(dataDir: string): GatewayConfig {
+  return {
+    dataDir,
+    database: parseDatabaseUrl(`sqlite:${join(dataDir, 'switchboard.db')}`),
+    host: '127.0.0.1',
+    port: 0,
+    trustProxy: 0,
+    secretKey: randomBytes(32).toString('hex'),
+    adminApiKey: ADMIN_KEY,
+    nodes: [],
+    security: { insecure: false },
+    webhookAllowCidrs: ['127.0.0.0/8'],
+    mediaUrlMs: 3_600_000,
+    logLevel: 'fatal',
+    shown: {},
+  }
+}
+
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { target = { name: 'SQLite' }, nodes: count = 1 } = options
   const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-gateway-'))
@@ -56,19 +75,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const nodeOptions = { ...options.node, outside: { sendsAlone: false, ...options.node?.outside } }
   const nodes = await Promise.all(Array.from({ length: count }, () => startTestNode(nodeOptions)))
   const config: GatewayConfig = {
-    dataDir,
+    ...testConfig(dataDir),
     database: parseDatabaseUrl(database.url),
-    host: '127.0.0.1',
-    port: 0,
-    trustProxy: 0,
-    secretKey: randomBytes(32).toString('hex'),
-    adminApiKey: ADMIN_KEY,
     nodes: nodes.map(({ node }) => node.address()),
-    security: { insecure: false },
-    webhookAllowCidrs: ['127.0.0.0/8'],
-    mediaUrlMs: 3_600_000,
-    logLevel: 'fatal',
-    shown: {},
     ...options.config,
   }
   const create = () => createGateway(config, { log: silentLog(), ...options.outside })
@@ -87,7 +96,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     nodes,
     config,
-    fetch: raw,
+    async fetch(path, init) {
+      const answer = await raw(path, init)
+      checkAnswer({ method: init?.method ?? 'GET', path, status: answer.status, headers: answer.headers })
+      return answer
+    },
     async ask(method, path, body, { key = ADMIN_KEY, headers = {} } = {}) {
       const answer = await raw(path, {
         method,
@@ -99,6 +112,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
       const text = await answer.text()
+      checkAnswer({ method, path, status: answer.status, headers: answer.headers, text })
       const isJson = /json/.test(answer.headers.get('content-type') ?? '')
       return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
     },

@@ -10,6 +10,7 @@ import { createSimulator, type Simulator, type SimulatorOptions } from '../simul
 import { FakeTelegram } from './fake-telegram.js'
 import { unknownEvents } from './known-events.js'
 import { browsersOn, processesNaming, type RunningProcess, startProcess } from './processes.js'
+import { checkAnswer } from './api-contract.js'
 import { createRest, type Rest } from './rest.js'
 
 export interface NetworkOptions {
@@ -138,7 +139,7 @@ export async function startNetwork(options: NetworkOptions = {}): Promise<Networ
 
   return {
     dataDir,
-    rest: createRest(url, adminKey),
+    rest: createRest(url, adminKey, checkAnswer),
     simulator,
     telegram,
     processes,

@@ -1,3 +1,5 @@
+import type { Exchange } from './api-contract.js'
+
 /** What an integrator has: a URL and a key. */
 export interface Answer<Body> {
   status: number
@@ -25,7 +27,8 @@ export interface Rest {
   ): Promise<Answer<Body>>
 }
 
-export function createRest(url: string, key: string): Rest {
+/** `check` looks at each answer, and throws. */
+export function createRest(url: string, key: string, check: (exchange: Exchange) => void = () => undefined): Rest {
   async function request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { authorization: `Bearer ${key}`, ...(init.headers as Record<string, string> | undefined) }
     return fetch(`${url}/api/v1${path}`, { ...init, method, headers, signal: AbortSignal.timeout(60_000) })
@@ -33,6 +36,7 @@ export function createRest(url: string, key: string): Rest {
   async function json<Body>(method: string, path: string, init?: RequestInit): Promise<Answer<Body>> {
     const response = await request(method, path, init)
     const text = await response.text()
+    check({ method, path: `/api/v1${path}`, status: response.status, headers: response.headers, text })
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as Body }
   }
@@ -49,7 +53,9 @@ export function createRest(url: string, key: string): Rest {
     patch: (path, body) => json('PATCH', path, withBody(body)),
     delete: (path) => json('DELETE', path),
     async bytes(path, headers = {}) {
-      const response = await request('GET', path.replace(/^.*\/api\/v1/, ''), { headers })
+      const below = path.replace(/^.*\/api\/v1/, '')
+      const response = await request('GET', below, { headers })
+      check({ method: 'GET', path: `/api/v1${below}`, status: response.status, headers: response.headers })
       return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
     },
     upload(path, file, filename, fields = {}) {

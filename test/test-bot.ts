@@ -9,6 +9,7 @@ import type { DriveSandboxRequestInput } from '../proto/generated/switchboard/v1
 import { contentToProto } from '../proto/mapping.js'
 import { silentLog } from '../runtime/log.js'
 import { startTestNode, type TestNode, type TestNodeOptions } from '../session-node/testing.js'
+import { checkAnswer } from './api-contract.js'
 import { createRest, type Rest } from './rest.js'
 import { FakeTelegram, type FakeChat, type FakeUser } from './fake-telegram.js'
 import { type BotOutside, createBot } from '../bot/bot.js'
@@ -66,7 +67,7 @@ export async function startTestBot(
   const gateway = createGateway(gatewayConfig, { log: silentLog() })
   await gateway.start()
   const apiKey = await gateway.issueKey({ name: 'bot', scopes: ['admin'] })
-  const rest = createRest(gateway.localUrl(), apiKey)
+  const rest = createRest(gateway.localUrl(), apiKey, checkAnswer)
   let bot: ReturnType<typeof createBot> | undefined
 
   async function drive(sessionId: SessionId, action: Omit<DriveSandboxRequestInput, 'sessionId'>) {

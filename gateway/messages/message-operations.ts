@@ -58,6 +58,9 @@ export const sendingCodes = [
   'url_refused',
   'url_timeout',
   'storage_full',
+  'quota_exceeded',
+  'media_quota_exceeded',
+  'media_store_unavailable',
 ] as const
 
 export const preferWait = z.object({

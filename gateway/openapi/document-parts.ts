@@ -12,7 +12,7 @@ Everything below \`/api/v1\` speaks JSON in UTF-8 and wants an API key. Times ar
 
 **Lists** are \`{data, nextCursor}\`: \`limit\` says how many (100 unless given, at most 500), \`cursor\` where to go on.
 
-**Problems** are \`application/problem+json\`. Test for \`code\`: it does not change. \`detail\` is for people and may.`
+**Problems** are \`application/problem+json\`. Test for \`code\`: it does not change. \`detail\` is for people and may. Where there is nothing, any method is answered 404 \`not_found\`; where there is something for other methods, 405 \`method_not_allowed\`, and \`Allow\` says for which.`
 
 export const securitySchemes: Record<string, oas31.SecuritySchemeObject> = {
   bearer: { type: 'http', scheme: 'bearer', description: '`Authorization: Bearer <key>`' },
@@ -62,6 +62,18 @@ export const headers = {
     description: 'When to ask again, in seconds.',
     schema: { type: 'string', pattern: '^[0-9]+$' },
     example: '5',
+  },
+  RateLimitPolicy: {
+    description:
+      'What the key and its tenant may: `"key";q=600;w=60` is 600 requests in 60 seconds (IETF draft). Absent without a limit.',
+    schema: { type: 'string' },
+    example: '"key";q=600;w=60',
+  },
+  RateLimit: {
+    description:
+      'What is left of that: `"key";r=417;t=23` is 417 requests for the next 23 seconds. Absent without a limit.',
+    schema: { type: 'string' },
+    example: '"key";r=417;t=23',
   },
   IdempotencyReplayed: {
     description: 'The answer is that of the first request with this idempotency key.',

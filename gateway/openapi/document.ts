@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { Answer, Operation } from '../http/operation.js'
 import { about, headers, parameters, securityOf, securitySchemes, webhooks } from './document-parts.js'
 import { operations } from './operations.js'
+import { openReferences, shareProblems } from './document-tidying.js'
 import { problemAnswer, problemExamples, problemSchema, problemsOf } from './problem-answers.js'
 import { tags } from './tags.js'
 
@@ -15,10 +16,13 @@ export interface DocumentOptions {
   serverUrl: string
 }
 
-export function createApiDocument({ version, serverUrl }: DocumentOptions): ApiDocument {
+export function createApiDocument(
+  { version, serverUrl }: DocumentOptions,
+  documented: readonly Operation[] = operations,
+): ApiDocument {
   const paths: ZodOpenApiPathsObject = {}
-  for (const op of operations) paths[op.path] = { ...paths[op.path], [op.method]: describe(op) }
-  return createDocument(
+  for (const op of documented) paths[op.path] = { ...paths[op.path], [op.method]: describe(op) }
+  const document = createDocument(
     {
       openapi: '3.1.0',
       info: {
@@ -46,6 +50,9 @@ export function createApiDocument({ version, serverUrl }: DocumentOptions): ApiD
       },
     },
   )
+  openReferences(document)
+  shareProblems(document)
+  return document
 }
 
 function describe(op: Operation): ZodOpenApiOperationObject {
@@ -56,7 +63,7 @@ function describe(op: Operation): ZodOpenApiOperationObject {
     operationId: id,
     tags: [tag],
     summary,
-    description: [description, needs].filter((part) => part !== undefined).join('\n\n'),
+    ...(description || needs ? { description: [description, needs].filter(Boolean).join('\n\n') } : {}),
     security: securityOf(scope),
     requestParams: {
       ...(op.params ? { path: op.params } : {}),
@@ -96,10 +103,7 @@ function goodAnswers(op: Operation) {
   return Object.fromEntries(Object.entries(op.answers).map(([status, answer]) => [status, goodAnswer(op, answer)]))
 }
 
-function goodAnswer(
-  { idempotent }: Operation,
-  { description, schema, examples = {}, otherTypes = {}, ...more }: Answer,
-) {
+function goodAnswer(op: Operation, { description, schema, examples = {}, otherTypes = {}, ...more }: Answer) {
   const others = Object.entries(otherTypes).map(([type, { description: what, example }]) => [
     type,
     { schema: { type: 'string' as const, description: what, ...formatOf(type) }, ...(example ? { example } : {}) },
@@ -107,8 +111,8 @@ function goodAnswer(
   return {
     description,
     headers: {
-      ...common,
-      ...(idempotent ? { 'Idempotency-Replayed': { $ref: '#/components/headers/IdempotencyReplayed' } } : {}),
+      ...commonHeaders(op),
+      ...(op.idempotent ? { 'Idempotency-Replayed': headerRef('IdempotencyReplayed') } : {}),
       ...headersOf(more.headers),
     },
     ...(schema || others.length > 0
@@ -127,21 +131,26 @@ function problemAnswers(op: Operation) {
   return Object.fromEntries(answers.map(([status, codes]) => [status, problemOf(op, status, codes)]))
 }
 
-function problemOf({ problemsAs }: Operation, status: number, codes: Parameters<typeof problemAnswer>[1]) {
+function problemOf(op: Operation, status: number, codes: Parameters<typeof problemAnswer>[1]) {
   const answer = problemAnswer(status, codes)
   const retries = [409, 429, 503, 507].includes(status)
   return {
     ...answer,
-    ...(problemsAs && status < 500 ? { content: { [problemsAs]: { schema: { type: 'string' as const } } } } : {}),
+    ...(op.problemsAs && status < 500 ? { content: { [op.problemsAs]: { schema: { type: 'string' as const } } } } : {}),
     headers: {
-      ...common,
-      ...(retries ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {}),
-      ...(status === 401 ? { 'WWW-Authenticate': { $ref: '#/components/headers/Authenticate' } } : {}),
+      ...commonHeaders(op),
+      ...(retries ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+      ...(status === 401 ? { 'WWW-Authenticate': headerRef('Authenticate') } : {}),
     },
   }
 }
 
-const common = { 'X-Request-Id': { $ref: '#/components/headers/RequestId' } }
+const headerRef = (name: keyof typeof headers) => ({ $ref: `#/components/headers/${name}` })
+
+function commonHeaders({ scope }: Operation) {
+  const limits = { 'RateLimit-Policy': headerRef('RateLimitPolicy'), RateLimit: headerRef('RateLimit') }
+  return { 'X-Request-Id': headerRef('RequestId'), ...(scope === null ? {} : limits) }
+}
 
 /** Bytes are no text. */
 const formatOf = (type: string) => (type.startsWith('text/') ? {} : { format: 'binary' })

@@ -13,6 +13,8 @@ const ofKeys: PointedCode[] = [
   'api_key_expired',
   'scope_missing',
   'address_not_allowed',
+  'too_many_failures',
+  'rate_limited:rate_limited',
   'tenant_suspended',
   'not_found:tenant_unknown',
   'database_unavailable',
@@ -93,6 +95,8 @@ export function problemAnswer(status: number, codes: readonly ProblemCode[]): oa
 /** One of each. */
 export function problemExamples(): Record<string, oas31.ExampleObject> {
   const all = (Object.keys(problemCodes) as ProblemCode[]).flatMap((code) => {
+    // Of no operation: what other methods are answered with.
+    if (code === 'method_not_allowed') return []
     return problemCodes[code].kinds.map((kind: Kind) => {
       const [status, title] = kindStatus(kind)
       const { when: detail } = problemCodes[code]

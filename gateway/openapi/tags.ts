@@ -26,6 +26,7 @@ export const tags = [
     description: 'Integrators, each with keys, sessions and webhooks of its own, unseen by the others.',
   },
   { name: 'Nodes', description: 'The processes that run sessions.' },
+  { name: 'Admin', description: 'Who did what.' },
   { name: 'Health', description: 'For what watches the process.' },
   { name: 'API description', description: 'This document.' },
 ]

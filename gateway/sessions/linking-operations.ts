@@ -104,7 +104,7 @@ export const createLink = operation({
       schema: z.object({ url: z.url(), expiresAt: time }),
       examples: {
         link: {
-          url: `https://gateway.example.com/link/${examples.session}?expires=1795467185746&signature=3uQ…`,
+          url: `https://gateway.example.com/link/${examples.session}?expires=1795467185746&signature=3uQxT8`,
           expiresAt: examples.time,
         },
       },

@@ -31,7 +31,15 @@ export const createSession = operation({
       sandbox: { name: 'try-out', engine: 'sandbox', sandbox: { phone: '+15550100', autoPair: true } },
     },
   },
-  codes: ['session_exists', 'no_node_available', 'no_capacity', 'browser_missing', 'launch_failed', 'browser_crashed'],
+  codes: [
+    'session_exists',
+    'session_limit_reached',
+    'no_node_available',
+    'no_capacity',
+    'browser_missing',
+    'launch_failed',
+    'browser_crashed',
+  ],
   answers: {
     201: {
       ...answersSession('It is made, and starting.'),

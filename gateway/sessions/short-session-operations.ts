@@ -21,6 +21,7 @@ export const initSession = operation({
   codes: [
     'session_not_found',
     'session_exists',
+    'session_limit_reached',
     'session_deleting',
     'no_node_available',
     'no_capacity',

@@ -188,7 +188,7 @@ export const rotateApiKey = operation({
   idempotent: true,
   params,
   body: { schema: RotateApiKey, optional: true, examples: { aDay: {}, atOnce: { overlapSeconds: 0 } } },
-  codes: ['api_key_not_found', 'api_key_is_set'],
+  codes: ['api_key_not_found', 'api_key_is_set', 'api_key_changed'],
   answers: { 200: { description: 'The key with its new text.', ...answersKey } },
 })
 

@@ -42,7 +42,7 @@ export const createWebhook = operation({
       },
     },
   },
-  codes: fieldCodes,
+  codes: ['webhook_limit_reached', ...fieldCodes],
   answers: {
     201: {
       description: 'It is made. Its `secret` is told only now.',

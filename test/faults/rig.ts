@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.js'
 import { FakeTelegram } from '../fake-telegram.js'
 import { browsersOn, processesNaming } from '../processes.js'
+import { checkAnswer } from '../api-contract.js'
 import { createRest, type Rest } from '../rest.js'
 import { until } from '../until.js'
 import type { WebhookCatcher } from '../webhook-catcher.js'
@@ -170,7 +171,7 @@ export class Rig extends RigProcesses {
   }
 
   rest(name = 'gateway-1'): Rest {
-    return createRest(this.urls.get(name) ?? '', this.adminKey)
+    return createRest(this.urls.get(name) ?? '', this.adminKey, checkAnswer)
   }
 
   /** A linked sandbox session. */

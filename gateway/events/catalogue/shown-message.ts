@@ -97,7 +97,7 @@ export const exampleReceived: ShownMessage = {
   type: 'image',
   image: {
     id: 'med_01kaxq2w4b6c7d8e9f0g1h2j3k',
-    url: 'https://gateway.example.com/api/v1/media/med_01kaxq2w4b6c7d8e9f0g1h2j3k?expires=1795467185746&signature=3uQ…',
+    url: 'https://gateway.example.com/api/v1/media/med_01kaxq2w4b6c7d8e9f0g1h2j3k?expires=1795467185746&signature=3uQxT8',
     mimetype: 'image/jpeg',
     size: 48213,
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',

@@ -9,7 +9,7 @@ async function show() {
     spec,
     dom_id: '#docs',
     deepLinking: true,
-    docExpansion: 'none',
+    docExpansion: 'list',
     filter: true,
     tryItOutEnabled: true,
     displayRequestDuration: true,
