@@ -11,7 +11,7 @@ import { sessionTold } from '../sessions/session-events.js'
 import { SessionRepository } from '../sessions/session-repository.js'
 import { DEFAULT_TENANT } from '../tenants/tenant.js'
 import type { NewEvent } from './event.js'
-import { EventRepository } from './event-repository.js'
+import { type EventFilter, EventRepository } from './event-repository.js'
 import { SealedData } from './sealed-data.js'
 
 describe.each(databases())('EventRepository on $name', (target) => {
@@ -40,6 +40,24 @@ describe.each(databases())('EventRepository on $name', (target) => {
       expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index + 1))
     }
     expect(stored.filter(({ sequence }) => sequence === undefined)).toHaveLength(5)
+  })
+
+  it('finds what is rare, however far apart it stands', async () => {
+    const id = await made(db, events, 'a')
+    const stored = (await events.list(0, 10)).map(({ place }) => place)
+    for (const gap of [4_999, 12_345, 60_000]) {
+      await db.write(async (tx) => {
+        await tx.query("UPDATE counters SET value = value + ? WHERE name = 'event_place'", [gap])
+        stored.push(...(await events.add(tx, [connected(id)], 0)).map(({ place }) => place))
+      })
+    }
+    const places = async (after: number, limit: number, filter: EventFilter) =>
+      (await events.list(after, limit, filter)).map(({ place }) => place)
+    const rare = { types: ['session.connected'] }
+    expect(await places(0, 10, rare)).toEqual(stored)
+    expect(await places(stored[0] ?? 0, 2, { sessionIds: [id] })).toEqual(stored.slice(1, 3))
+    expect(await places(stored[3] ?? 0, 10, rare)).toEqual([])
+    expect(await places(0, 10, { ...rare, sessionIds: [newId('ses')] })).toEqual([])
   })
 })
 
@@ -78,7 +96,7 @@ async function made(db: Database, events: EventRepository, name: string): Promis
     ...{ pacing: defaultPacing('sandbox'), sandbox: null, metadata: null },
     ...{ changedAt: now, connectedAt: null, createdAt: now, deletedAt: null },
   }
-  await new SessionRepository(db).add(session, async (tx: Tx) => {
+  await new SessionRepository(db).add(session, undefined, async (tx: Tx) => {
     await events.add(tx, [connected(id)], 0)
   })
   return id

@@ -29,6 +29,9 @@ interface Counted extends EventSession {
   sequence: number
 }
 
+/** Places that are looked through at once. */
+const SPAN = 5_000
+
 export class EventRepository {
   constructor(
     private readonly db: Database,
@@ -100,9 +103,22 @@ export class EventRepository {
 
   /** Oldest first, after a place. */
   async list(after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
+    if (!filter.sessionIds && !filter.types?.length) return this.listBetween(after, undefined, limit, filter)
+    // What is looked for may be rare: it is looked for bit by bit, because others want something of the database, too.
+    const newest = await this.newestPlace()
+    const found: StoredEvent[] = []
+    for (let from = (await this.nextPlace(after)) - 1; from < newest && found.length < limit; from += SPAN) {
+      found.push(...(await this.listBetween(from, from + SPAN, limit - found.length, filter)))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return found
+  }
+
+  private async listBetween(after: number, upTo: number | undefined, limit: number, filter: EventFilter) {
     const conditions: [sql: string, values: readonly unknown[]][] = [['place > ?', [after]]]
     const { tenantId, sessionIds, types } = filter
     if (sessionIds?.length === 0) return []
+    if (upTo !== undefined) conditions.push(['place <= ?', [upTo]])
     if (tenantId) conditions.push(['tenant_id = ?', [tenantId]])
     if (sessionIds) conditions.push([`session_id IN ${inList(sessionIds)}`, sessionIds])
     if (types?.length) conditions.push([`type IN ${inList(types)}`, types])
@@ -118,6 +134,13 @@ export class EventRepository {
 
   byIds(ids: readonly EventId[]): Promise<StoredEvent[]> {
     return ids.length === 0 ? Promise.resolve([]) : this.select(`WHERE id IN ${inList(ids)}`, ids)
+  }
+
+  /** The first place after another at which there is an event; old ones are removed. */
+  private async nextPlace(after: number): Promise<number> {
+    const sql = 'SELECT place FROM events WHERE place > ? ORDER BY place LIMIT 1'
+    const [row] = await this.db.read((reader) => query<{ place: number | string }>(reader, sql, [after]))
+    return row ? Number(row.place) : Infinity
   }
 
   /** The newest place of all. */
