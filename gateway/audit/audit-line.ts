@@ -28,7 +28,7 @@ export interface AuditLine {
 export const reportedActions = ['showQr', 'createPairingCode', 'sendMessage'] as const
 export type ReportedAction = (typeof reportedActions)[number]
 
-const ACTOR = /^telegram:[1-9]\d{0,15}$/
+const ACTOR = /^(telegram:[1-9]\d{0,15}|shell)$/
 const TARGET = /^([a-z]{3}_[0-9a-hjkmnp-tv-z]{26}|[a-z][a-z0-9_-]{0,39})$/
 
 /** Who the bot says that it acts for; undefined when that makes no sense. */
