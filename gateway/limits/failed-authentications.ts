@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../runtime/app-error.js'
+import type { ApiKey } from '../tenants/api-key.js'
 import { addressGroup } from './address-group.js'
 import type { RateLimiter } from './rate-limiter.js'
 
@@ -22,11 +23,14 @@ export class FailedAuthentications {
   /** Until when, by the steady clock. */
   private readonly refused = new Map<string, number>()
   private readonly good = new Map<string, number>()
+  /** Addresses with the keys that were good from there, by what is stored of these. */
+  private readonly noted = new Map<string, number>()
 
   constructor(private readonly options: FailedAuthenticationsOptions) {}
 
   /** Throws `rate_limited` (`too_many_failures`). */
   check(address: string, text: string): void {
+    if (this.refused.size === 0) return
     const now = performance.now()
     const until = this.refused.get(addressGroup(address)) ?? 0
     if (until <= now || (this.good.get(digest(address, text)) ?? 0) > now) return
@@ -43,8 +47,12 @@ export class FailedAuthentications {
     if (remaining === 0) keep(this.refused, group, performance.now() + resetMs)
   }
 
-  passed(address: string, text: string): void {
-    keep(this.good, digest(address, text), performance.now() + GOOD_MS)
+  passed(address: string, { hash }: Pick<ApiKey, 'hash'>, text: string): void {
+    const now = performance.now()
+    const name = `${address} ${hash}`
+    if ((this.noted.get(name) ?? 0) > now) return
+    keep(this.noted, name, now + GOOD_MS / 2)
+    keep(this.good, digest(address, text), now + GOOD_MS)
   }
 }
 

@@ -17,7 +17,7 @@ export class LimitedAdmission {
     this.failures?.check(address, text)
     try {
       const admitted = await this.admission.admit(credential)
-      this.failures?.passed(address, text)
+      this.failures?.passed(address, admitted.key, text)
       return admitted
     } catch (error) {
       if (error instanceof AppError && error.code === 'unauthenticated') await this.failures?.failed(address)

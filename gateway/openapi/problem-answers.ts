@@ -20,8 +20,14 @@ const ofKeys: PointedCode[] = [
   'database_unavailable',
   'database_busy',
 ]
-const ofBodies: PointedCode[] = ['body_incomplete', 'body_too_slow', 'body_too_large', 'unsupported_content_type']
-const ofJson: PointedCode[] = ['malformed_json', 'malformed_text', 'body_too_deep', 'unsupported_encoding', ...ofBodies]
+const ofBodies: PointedCode[] = [
+  'body_incomplete',
+  'body_too_slow',
+  'body_too_large',
+  'unsupported_content_type',
+  'unsupported_encoding',
+]
+const ofJson: PointedCode[] = ['malformed_json', 'malformed_text', 'body_too_deep', ...ofBodies]
 const ofForms: PointedCode[] = ['malformed_form', ...ofBodies]
 const ofIdempotencyKeys: PointedCode[] = [
   'invalid_idempotency_key',
