@@ -31,6 +31,36 @@ const AuditLine = z.object({
 const AuditPage = z.object({ data: z.array(AuditLine) })
 export type AuditLine = z.output<typeof AuditLine>
 
+const Usage = z.object({
+  day: z.string().optional(),
+  session: z.object({ id: z.string(), name: z.string() }).optional(),
+  messages: z.object({
+    sent: z.number(),
+    failed: z.number(),
+    unknown: z.number(),
+    received: z.number(),
+    fromPhone: z.number(),
+  }),
+  media: z.object({ bytesSent: z.number(), bytesReceived: z.number() }),
+  webhooks: z.object({ delivered: z.number(), failedAttempts: z.number(), exhausted: z.number() }),
+  connectedSeconds: z.number(),
+})
+export type Usage = z.output<typeof Usage>
+const UsagePage = z.object({
+  data: z.array(Usage),
+  nextCursor: z.string().optional(),
+  messagesPerDay: z.object({ used: z.number(), limit: z.number() }).optional(),
+})
+export interface UsageAsked {
+  /** Id or name; `*` for all, the bot's own unless given. */
+  tenant?: string
+  session?: string
+  /** Days such as `2026-11-23`. */
+  from: string
+  to: string
+  groupBy: 'day' | 'session'
+}
+
 const Link = z.object({ url: z.string() })
 const MessagePage = z.object({ data: z.array(z.looseObject({ waMessageId: z.string().optional(), type: z.string() })) })
 const Notice = z.object({
@@ -123,6 +153,28 @@ export class GatewayClient {
   /** What an operator did past the gateway, on whose behalf this is asked. Told twice, it is on record once. */
   async reportAction(done: { id: string; action: string; target: string; at: string }): Promise<void> {
     await this.ask('POST', '/audit', z.unknown(), { body: done, timeoutMs: READ_MS })
+  }
+
+  /** All groups, in the order of the gateway. Throws `not_found`. */
+  async usage(asked: UsageAsked): Promise<Pick<z.output<typeof UsagePage>, 'data' | 'messagesPerDay'>> {
+    const query = new URLSearchParams({ ...asked, limit: '500' })
+    const data: Usage[] = []
+    for (;;) {
+      const page = await this.ask('GET', `/usage?${query.toString()}`, UsagePage, { timeoutMs: READ_MS })
+      data.push(...page.data)
+      if (page.nextCursor === undefined) return { ...page, data }
+      query.set('cursor', page.nextCursor)
+    }
+  }
+
+  async hasTenant(ref: string): Promise<boolean> {
+    try {
+      await this.ask('GET', `/tenants/${encodeURIComponent(ref)}`, z.unknown(), { timeoutMs: READ_MS })
+      return true
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found') return false
+      throw error
+    }
   }
 
   /** A short-lived page that shows the QR code. */

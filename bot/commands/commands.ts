@@ -16,6 +16,7 @@ import {
   stopCommand,
 } from './session-commands.js'
 import { sessionsCommand, statusCommand, statusTap } from './sessions-command.js'
+import { usageCommand } from './usage-command.js'
 import { unwatchCommand, watchCommand } from './watch-commands.js'
 
 export interface CommandSet {
@@ -42,6 +43,7 @@ export function createCommands(parts: CommandParts): CommandSet {
     stopCommand(parts),
     logoutCommand(parts),
     deleteCommand(parts),
+    usageCommand(parts),
     nodesCommand(parts),
     auditCommand(parts),
     helpCommand(() => commands),
