@@ -93,8 +93,8 @@ const migrations = [
   'CREATE TABLE notices (one INTEGER PRIMARY KEY CHECK (one = 1), cursor TEXT NOT NULL);',
   // What operators did that the gateway's audit log has not been told yet.
   `CREATE TABLE audit (
-     id TEXT PRIMARY KEY, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, trace TEXT NOT NULL,
-     at INTEGER NOT NULL
+     id TEXT PRIMARY KEY, actor TEXT NOT NULL, action TEXT NOT NULL, tenant TEXT NOT NULL, target TEXT NOT NULL,
+     trace TEXT NOT NULL, at INTEGER NOT NULL
    );`,
 ]
 

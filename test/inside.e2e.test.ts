@@ -79,7 +79,7 @@ describe('what is seen inside', () => {
 
   it('is on record for operators: what they asked of the gateway, and what of nodes', async () => {
     const operator = network.telegram.user(OPERATOR)
-    operator.says('/qr fresh')
+    operator.says(`/send shop +${ANNA} on record`)
     operator.says('/new fresh sandbox')
     await network.telegram.chat(OPERATOR).next('Scan to link fresh')
     operator.says('/delete fresh')

@@ -1,3 +1,4 @@
+import type { TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { newId } from '../../runtime/ids.js'
@@ -15,6 +16,7 @@ interface Done {
   id: string
   actor: string
   action: string
+  tenant: string
   target: string
   trace: string
   at: number
@@ -57,13 +59,17 @@ export class AuditTrail implements Service {
   }
 
   /** On behalf of the operator whose command or tap this is part of. */
-  note(action: 'showQr' | 'createPairingCode' | 'sendMessage', target: string): void {
+  note(
+    action: 'showQr' | 'createPairingCode' | 'sendMessage',
+    { tenantId }: { tenantId: TenantId },
+    target: string,
+  ): void {
     const trace = currentTrace()
     if (!trace?.actor) throw new Error(`Nobody is known to have done ${action}`)
     const { state, clock } = this.parts
     state.run(
-      'INSERT INTO audit (id, actor, action, target, trace, at) VALUES (?, ?, ?, ?, ?, ?)',
-      ...[newId('aud'), trace.actor, action, target, trace.id, clock()],
+      'INSERT INTO audit (id, actor, action, tenant, target, trace, at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      ...[newId('aud'), trace.actor, action, tenantId, target, trace.id, clock()],
     )
   }
 

@@ -2,7 +2,7 @@ import { type Engine, engines, type SessionId } from '../../proto/contract.js'
 import { explain, takesMessages } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
-import { tenantIdOf } from '../sessions/find-session.js'
+import { DEFAULT_TENANT, tenantIdOf } from '../sessions/find-session.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
 import { sessionButtons, sessionLine } from '../sessions/session-text.js'
 import { rich, lines } from '../telegram/html.js'
@@ -33,7 +33,7 @@ export function newCommand(parts: CommandParts): Command {
         ),
         { replyTo: call.messageId },
       )
-      parts.audit.note('showQr', created.id)
+      parts.audit.note('showQr', { tenantId: DEFAULT_TENANT }, created.id)
       parts.qrPhotos.show(call.chatId, created.id)
     },
   }
@@ -69,7 +69,7 @@ export function newQrTap(parts: CommandParts): Tap {
       const session = await parts.sessions.byId(call.argument as SessionId)
       if (session.status === 'connected') throw alreadyLinked(session)
       if (session.status !== 'qr_pending') await parts.gateway.change(session.id, 'start')
-      parts.audit.note('showQr', session.id)
+      parts.audit.note('showQr', session, session.id)
       parts.qrPhotos.show(call.chatId, session.id, call.messageId)
     },
   }
@@ -100,7 +100,7 @@ export function pairCommand(parts: CommandParts): Command {
         const other = parts.live.list().find(has)
         if (other) throw alreadyLinked(other)
         const request = { sessionId: ready.id, phone }
-        parts.audit.note('createPairingCode', ready.id)
+        parts.audit.note('createPairingCode', ready, ready.id)
         const { code } = await parts.live.clientOf(ready).call('RequestPairingCode', request, { signal })
         await parts.talk.edit(
           call.chatId,
@@ -171,7 +171,7 @@ async function showQr(parts: CommandParts, call: Asked, session: LiveSession): P
   }
   if (status !== 'qr_pending' && status !== 'starting') await parts.gateway.change(id, 'start')
   await call.say(lines(rich`🔳 The QR code of <b>${name}</b> comes here.`, await linkLine(parts, id)))
-  parts.audit.note('showQr', id)
+  parts.audit.note('showQr', session, id)
   parts.qrPhotos.show(call.chatId, id)
 }
 

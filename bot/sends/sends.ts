@@ -94,7 +94,7 @@ export class Sends implements Service {
       onUnknown: 'resend',
       ...(trace ? { traceId: trace.id } : {}),
     }
-    if (!known) audit.note('sendMessage', id)
+    if (!known) audit.note('sendMessage', session, id)
     // Kept before it is handed over, so that no event about it can come too early.
     const record = known ?? records.add(message, { sessionId: session.id, chatId, messageId }, clock())
     if (record.status === 'pending') {

@@ -21,6 +21,7 @@ export interface AuditLogOptions {
 export interface Reported {
   id: AuditId
   action: ReportedAction
+  tenantId: TenantId
   target: string
   at: Date
 }
@@ -54,8 +55,8 @@ export class AuditLog {
   }
 
   /** What an operator did at a node: told by the bot, perhaps twice. Answers false then. */
-  async report(ctx: ApiContext, { id, action, target, at }: Reported): Promise<boolean> {
-    const line = { ...this.lineOf(ctx, action), id, target: targetOf(target), outcome: 'done', at }
+  async report(ctx: ApiContext, { id, action, tenantId, target, at }: Reported): Promise<boolean> {
+    const line = { ...this.lineOf(ctx, action), id, tenantId, target: targetOf(target), outcome: 'done', at }
     return this.options.repository.addOnce(line)
   }
 

@@ -34,7 +34,7 @@ const exampleLine = {
   key: 'key_01kaxq1a1b2c3d4e5f6g7h8j9k',
   address: '10.0.0.7',
   action: 'deleteSession',
-  tenant: 'ten_default',
+  tenant: 'ten_01kaxq1a1b2c3d4e5f6g7h8j9k',
   target: examples.session,
   outcome: 'done',
   requestId: 'req_01kaxq2w5c6d7e8f9g0h1j2k3m',
@@ -84,10 +84,19 @@ export const reportAction = operation({
     schema: z.strictObject({
       id: idOf('aud'),
       action: z.enum(reportedActions),
+      tenant: idOf('ten').describe('whose it is'),
       target: word.describe('the id of a session or a message'),
       at: moment,
     }),
-    examples: { qr: { id: exampleLine.id, action: 'showQr', target: examples.session, at: examples.time } },
+    examples: {
+      qr: {
+        id: exampleLine.id,
+        action: 'showQr',
+        tenant: exampleLine.tenant,
+        target: examples.session,
+        at: examples.time,
+      },
+    },
   },
   answers: { 204: { description: 'It is on record.' } },
 })

@@ -20,7 +20,9 @@ export function auditRoutes({ audit }: { audit: AuditLog }): ApiRouter {
   })
 
   handle(router, reportAction, async (ctx, { body }) => {
-    await audit.report(ctx, { ...body, id: body.id as AuditId, at: new Date(body.at) })
+    const { id, action, tenant, target, at } = body
+    const tenantId = tenant as TenantId
+    await audit.report(ctx, { id: id as AuditId, action, tenantId, target, at: new Date(at) })
     ctx.status = 204
   })
 

@@ -67,7 +67,13 @@ describe.each(databases())('the audit log on $name', (target) => {
   })
 
   it('takes what an operator did at a node once, pages, and forgets after a year', async () => {
-    const report = { id: newId('aud'), action: 'showQr', target: newId('ses'), at: '2026-11-22T12:00:00.000Z' }
+    const report = {
+      id: newId('aud'),
+      action: 'showQr',
+      tenant: newId('ten'),
+      target: newId('ses'),
+      at: '2026-11-22T12:00:00.000Z',
+    }
     const tell = () => test.ask('POST', `${API}/audit`, report, { headers: { 'X-Actor': OPERATOR } })
     expect([(await tell()).status, (await tell()).status]).toEqual([204, 204])
     expect(await lines('action=showQr')).toMatchObject([{ ...report, actor: OPERATOR, outcome: 'done' }])
