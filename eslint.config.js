@@ -47,7 +47,18 @@ const everything = Object.keys(libraries)
 const all = (...allowed) => everything.filter((name) => !allowed.includes(name))
 
 export default tseslint.config(
-  { ignores: ['dist/', 'proto/generated/', 'coverage/', 'node_modules/', 'simulator/page/', '.cache/', 'data/'] },
+  {
+    ignores: [
+      'dist/',
+      'proto/generated/',
+      'coverage/',
+      'node_modules/',
+      'simulator/page/',
+      'test/generated-client/',
+      '.cache/',
+      'data/',
+    ],
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.base],
