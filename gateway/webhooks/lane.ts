@@ -165,7 +165,7 @@ export class Lane {
     const { health } = this.webhook
     const isCalledFor = this.isDue && this.isIdle
     this.isDue = false
-    if (!isCalledFor || !isOpen(health) || clock() < probeAt(health, breakerTimes(schedule))) return
+    if (!isCalledFor || clock() < (probeAt(health, breakerTimes(schedule)) ?? Infinity)) return
     const head = this.line.waiting(random)
     if (head) this.begin(head, { isProbe: true })
   }

@@ -94,6 +94,18 @@ describe.each(databases())('a receiver that is away, on $name', (target) => {
     for (const session of sessions) expect(ofSession('/ordered', session)).toEqual([1, 2, 3, 4, 5, 6])
   })
 
+  it('for ten minutes has everything soon, also when one session waits for a later attempt', async () => {
+    const webhook = await hooks.make({ url: catcher.url('/ordered'), events: ['message.*'], ordered: true })
+    await hooks.happen(sessions.slice(0, 1), 3)
+    await hooks.deliver()
+    await pass(10 * MINUTE, MINUTE)
+    // The third attempt was after five minutes, the fourth is half an hour later.
+    expect((await list(webhook.id)).at(-1)).toMatchObject({ attempts: 3 })
+    down = false
+    await pass(3 * MINUTE, MINUTE)
+    expect(await list(webhook.id, 'succeeded')).toHaveLength(3)
+  })
+
   it('is told of when it has failed for a while, not when it was restarted', async () => {
     await hooks.make({ url: catcher.url('/well'), events: ['webhook.*'] })
     const webhook = await hooks.make({ url: catcher.url('/down'), events: ['message.*'] })

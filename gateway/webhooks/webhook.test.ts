@@ -38,7 +38,7 @@ describe('the breaker', () => {
   it('opens after five failures in a row, once for those under way together', () => {
     expect(isOpen(failing(BREAKER_FAILURES - 1))).toBe(false)
     const open = failing(BREAKER_FAILURES + 3)
-    expect(open).toEqual({ failures: 8, failingSince: 0, opened: 1, hold: { from: 0, until: 30_000 } })
+    expect(open).toEqual({ failures: 8, failingSince: 0, failedAt: 0, opened: 1, hold: { from: 0, until: 30_000 } })
     expect([isHeld(open, 29_999), isHeld(open, 30_000)]).toEqual([true, false])
   })
   it('waits longer after each probe that fails, five minutes at most', () => {
@@ -56,10 +56,13 @@ describe('the breaker', () => {
     expect(isFailing(failing(BREAKER_FAILURES - 1), 60_000, breaker)).toBe(false)
   })
   it('lets what is not due be tried for what waits behind it, at growing distances and not before the receiver wishes', () => {
-    const waits = [1, 2, 3, 4, 5, 6, 7].map((opened) =>
-      probeAt({ failures: 9, opened, hold: { from: 5_000, until: 35_000 } }, breaker),
-    )
-    expect(waits.map((at) => (at - 5_000) / 60_000)).toEqual([0.5, 1, 2, 4, 8, 15, 15])
+    expect(probeAt(healthy, breaker)).toBeUndefined()
+    const minutes = [0, 1, 4, 20, 60, 600]
+    const waits = minutes.map((lasting) => {
+      const failedAt = lasting * 60_000
+      return ((probeAt({ failures: 1, opened: 0, failingSince: 0, failedAt }, breaker) ?? 0) - failedAt) / 60_000
+    })
+    expect(waits).toEqual([0.5, 0.5, 1, 5, 15, 15])
     const asked = afterFailure(failing(BREAKER_FAILURES), 40_000, breaker, { status: 500, retryAfterMs: 3_600_000 })
     expect(probeAt(asked, breaker)).toBe(3_640_000)
   })

@@ -41,8 +41,9 @@ export interface Webhook extends WebhookSecrets {
 export interface Health {
   /** One after the other. */
   failures: number
-  /** ms since the epoch: of the first of them. */
+  /** ms since the epoch: of the first of them, and of the last. */
   failingSince?: number
+  failedAt?: number
   /** Times that the breaker opened since the last success. */
   opened: number
   /** No attempt from one time to another, in ms since the epoch. */
@@ -70,10 +71,15 @@ export function isFailing(health: Health, now: number, { firstMs }: BreakerTimes
   return isOpen(health) && now - (health.failingSince ?? now) >= firstMs / 3
 }
 
-/** When what waits for its time in an ordered webhook may be tried before it, for what waits behind it. */
-export function probeAt({ hold, opened, askedUntil = 0 }: Health, { firstMs, mostMs }: BreakerTimes): number {
-  const restMs = Math.min(firstMs * 2 ** Math.min(opened - 1, 20), PROBE_RESTS * mostMs)
-  return Math.max((hold?.from ?? 0) + restMs, askedUntil)
+/**
+ * When what waits for its time in an ordered webhook may be tried before it, for what waits behind it: after a part of
+ * the time that it has been failing by now. Undefined when it is not failing.
+ */
+export function probeAt(health: Health, { firstMs, mostMs }: BreakerTimes): number | undefined {
+  const { failingSince, failedAt, askedUntil = 0 } = health
+  if (failingSince === undefined || failedAt === undefined) return undefined
+  const restMs = Math.min(Math.max((failedAt - failingSince) / 4, firstMs), PROBE_RESTS * mostMs)
+  return Math.max(failedAt + restMs, askedUntil)
 }
 
 /** A clock that was put back must not hold anything for longer. */
@@ -96,7 +102,7 @@ export function afterFailure(
   const until = Math.max(now + Math.max(breakMs, holdMs(outcome)), isHeld(before, now) ? (before.hold?.until ?? 0) : 0)
   const { retryAfterMs } = outcome
   return {
-    ...{ failures, failingSince, opened },
+    ...{ failures, failingSince, failedAt: now, opened },
     ...(until > now ? { hold: { from: now, until } } : {}),
     ...(retryAfterMs === undefined ? {} : { askedUntil: now + retryAfterMs }),
   }
