@@ -47,6 +47,12 @@ const lost = new Set<unknown>([
   'SQLITE_BUSY',
   'SQLITE_LOCKED',
 ])
+/** An id, a status or the like is compared with text that none of them can be: MySQL refuses instead of finding nothing. */
+const incomparable = new Set<unknown>([
+  'ER_CANT_AGGREGATE_2COLLATIONS',
+  'ER_CANT_AGGREGATE_3COLLATIONS',
+  'ER_CANT_AGGREGATE_NCOLLATIONS',
+])
 const full = new Set<unknown>(['SQLITE_FULL', 'ENOSPC', 'ER_DISK_FULL', 'ER_RECORD_FILE_FULL'])
 
 /** True when the database cannot be reached, so that nothing is known of what was asked. */
@@ -67,6 +73,12 @@ export function translateDatabaseError(error: unknown): unknown {
       cause: error,
       reason: 'database_busy',
       retryAfterMs: 1_000,
+    })
+  }
+  if (incomparable.has(driverError(error).code)) {
+    return new AppError('invalid', 'A name or an id in the request has characters that none has.', {
+      cause: error,
+      reason: 'invalid_request',
     })
   }
   return error

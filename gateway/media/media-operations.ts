@@ -87,7 +87,7 @@ export const listMedia = operation({
 })
 
 const file = {
-  'application/octet-stream': { description: 'The file, under its own type; always as a download.' },
+  '*/*': { description: 'The file, under its own type; always as a download.' },
 }
 const fileHeaders = z.object({
   ETag: z.string().describe('the SHA-256 of the whole file'),

@@ -22,6 +22,8 @@ import { deleteMedia, getMedia, listMedia, type ShownMedia, uploadMedia } from '
 import type { MediaRow } from './media-table.js'
 
 const largest = Math.max(...Object.values(mediaLimits))
+/** As long as the names of files are in messages. */
+const MOST_NAME = 255
 const AfterId = z.tuple([z.string().refine((text) => isId('med', text))])
 
 export interface MediaRoutesOptions {
@@ -118,12 +120,15 @@ export interface UploadParts {
 /** A form with the file on its way to the disk; refused files are not kept. */
 export async function readUpload(ctx: ApiContext, { incoming, media, kind }: UploadParts): Promise<Form<IncomingFile>> {
   await media.checkRoom(ctx.state.tenantId, 1)
-  return readMultipart(ctx, {
+  const form = await readMultipart(ctx, {
     maxBytes: largest,
     tooLarge: () => tooLarge(largest),
     open: ({ filename, mimetype }) => incoming.receive({ kind, filename, declared: mimetype }),
     discard: (file) => file.discard(),
   })
+  if ((form.file?.filename?.length ?? 0) <= MOST_NAME) return form
+  await form.file?.target.discard()
+  throw new AppError('invalid', `filename: must have at most ${MOST_NAME} characters.`, { reason: 'invalid_request' })
 }
 
 function presentMedia({ id, mimetype, size, sha256, filename, direction, status, reason, createdAt }: MediaRow) {
