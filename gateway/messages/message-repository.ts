@@ -192,13 +192,14 @@ export class MessageRepository {
   /** The oldest of each of these sessions, oldest first. */
   async awaitingOf(sessionIds: readonly SessionId[], limitEach: number): Promise<Awaiting[]> {
     const oldest = `SELECT id, awaiting AS sessionId, status, position FROM messages
-      WHERE awaiting = ? ORDER BY position LIMIT ${Number(limitEach)}`
+      WHERE awaiting = ? ORDER BY position LIMIT ?`
     const rows = await this.db.read(async (reader) => {
       // Each session by itself reads the beginning of the index; one condition for all would sort all that waits.
       if (this.db.dialect === 'mysql' && sessionIds.length > 1) {
-        return query<Awaiting>(reader, sessionIds.map(() => `(${oldest})`).join(' UNION ALL '), sessionIds)
+        const given = sessionIds.flatMap((id) => [id, limitEach])
+        return query<Awaiting>(reader, sessionIds.map(() => `(${oldest})`).join(' UNION ALL '), given)
       }
-      return (await Promise.all(sessionIds.map((id) => query<Awaiting>(reader, oldest, [id])))).flat()
+      return (await Promise.all(sessionIds.map((id) => query<Awaiting>(reader, oldest, [id, limitEach])))).flat()
     })
     return rows.map((row) => ({ ...row, position: Number(row.position) })).toSorted((a, b) => a.position - b.position)
   }

@@ -19,9 +19,11 @@ const WAITING_MS = 2_000
 /** Rest between two transactions, in which the next one gathers: as long as the last one took, within these. */
 const LINGER_MS = 2
 const MOST_LINGER_MS = 20
-/** Where much happens, more shares each transaction. */
-const BUSY_EVENTS = 4
-const BUSY_LINGER_MS = 10
+/** Where much happens, more shares each transaction: from so many events on, at least so long a rest. */
+const lingers = [
+  { events: 50, ms: 20 },
+  { events: 4, ms: 10 },
+]
 const TRIES_ALONE = 5
 
 export interface EventFollowerOptions {
@@ -115,7 +117,7 @@ export class EventFollower {
         const tookMs = performance.now() - began
         if (fresh.length >= LEAST_WAITING / 2) this.mostWaiting = within(WAITING_MS * (fresh.length / tookMs))
         if (this.waiting.length < MOST_PER_TRANSACTION) {
-          const leastMs = fresh.length >= BUSY_EVENTS ? BUSY_LINGER_MS : LINGER_MS
+          const leastMs = lingers.find(({ events }) => fresh.length >= events)?.ms ?? LINGER_MS
           await sleep(Math.min(MOST_LINGER_MS, Math.max(leastMs, tookMs)))
         }
       }
