@@ -151,13 +151,7 @@ export class GatewayClient {
   }
 
   /** What an operator did past the gateway, on whose behalf this is asked. Told twice, it is on record once. */
-  async reportAction(done: {
-    id: string
-    action: string
-    tenant: string
-    target: string
-    at: string
-  }): Promise<void> {
+  async reportAction(done: { id: string; action: string; tenant: string; target: string; at: string }): Promise<void> {
     await this.ask('POST', '/audit', z.unknown(), { body: done, timeoutMs: READ_MS })
   }
 

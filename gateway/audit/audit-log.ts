@@ -2,6 +2,7 @@
  * Who did what. A line is written before anything is done, and what became of it is added after: so nothing is done that
  * is not on record, whichever node, transaction or crash is part of it. When it cannot be written, nothing is done.
  */
+import { isIP } from 'node:net'
 import type { TenantId } from '../../proto/contract.js'
 import { toAppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
@@ -72,7 +73,8 @@ export class AuditLog {
       tenantId,
       actor: this.actor(ctx) ?? key.id,
       keyId: key.id,
-      address: ctx.ip.slice(0, 64),
+      // What a proxy says may be anything.
+      address: isIP(ctx.ip) === 0 ? null : ctx.ip,
       action,
       target: targetOf(params[0]),
       outcome: null,

@@ -45,7 +45,9 @@ export function shortSessionRoutes({
     }
     // What is kept under a key is that it was started: QR codes are live only, and none is stored.
     await keyed.once(ctx, given?.asks(asked), work)
-    ctx.body = await withQr(await sessions.get(tenantId, ref, key))
+    const session = await sessions.get(tenantId, ref, key)
+    ctx.state.subject = session.id
+    ctx.body = await withQr(session)
   })
 
   handle(router, getSessionShort, async (ctx, { query }) => {
