@@ -99,6 +99,7 @@ const settings = {
   RETENTION_MESSAGES_DAYS: days.default(365),
   RETENTION_MEDIA_DAYS: days.default(30),
   RETENTION_AUDIT_DAYS: days.default(365),
+  RETENTION_USAGE_DAYS: days.default(1_095),
   RETENTION_DELIVERIES_SUCCEEDED_DAYS: days.default(7),
   RETENTION_DELIVERIES_EXHAUSTED_DAYS: days.default(30),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
@@ -157,6 +158,7 @@ export function readGatewayConfig(env: NodeJS.ProcessEnv = process.env): Gateway
       messages: given.RETENTION_MESSAGES_DAYS * DAY_MS,
       media: given.RETENTION_MEDIA_DAYS * DAY_MS,
       audit: given.RETENTION_AUDIT_DAYS * DAY_MS,
+      usage: given.RETENTION_USAGE_DAYS * DAY_MS,
     },
     deliveryRetention: {
       succeededMs: given.RETENTION_DELIVERIES_SUCCEEDED_DAYS * DAY_MS,

@@ -50,6 +50,7 @@ import { UnsentMessages } from './nodes/unsent-messages.js'
 import { OldAudit } from './retention/old-audit.js'
 import { OldEvents } from './retention/old-events.js'
 import { OldMedia, StrayFiles } from './retention/old-media.js'
+import { OldUsage } from './retention/old-usage.js'
 import { OldMessages } from './retention/old-messages.js'
 import { defaultRetention, Retention, type RetentionConfig } from './retention/retention.js'
 import { RetentionTurn } from './retention/retention-turn.js'
@@ -259,6 +260,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       events: oldEvents,
       messages: new OldMessages(db),
       audit: new OldAudit(db),
+      usage: new OldUsage(db),
       media: new OldMedia({ db, media, toBeSent: () => messageFiles.toBeSent() }),
       files: new StrayFiles(db, files.store),
     },

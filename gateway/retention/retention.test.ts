@@ -59,7 +59,7 @@ describe.each(databases())('what is old enough, on $name', (target) => {
     expect(await files()).toEqual(expect.arrayContaining([sent.media, last.media, waiting.media, stray]))
 
     // Nothing is, yet.
-    expect(await trim()).toEqual({ events: 0, messages: 0, media: 0, files: 0, audit: 0, bytes: 0 })
+    expect(await trim()).toEqual({ events: 0, messages: 0, media: 0, files: 0, audit: 0, usage: 0, bytes: 0 })
     expect((await get(`/events?cursor=${first.nextCursor}`)).body.data.length).toBeGreaterThan(5)
 
     ahead = 31 * DAY

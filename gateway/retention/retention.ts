@@ -5,7 +5,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Counter, Metrics } from '../../runtime/metrics.js'
 import type { RetentionTurn } from './retention-turn.js'
 
-export const kinds = ['events', 'messages', 'media', 'files', 'audit'] as const
+export const kinds = ['events', 'messages', 'media', 'files', 'audit', 'usage'] as const
 export type Kind = (typeof kinds)[number]
 /** How many of each kind, and how much of them files were. */
 export type Removed = Record<Kind | 'bytes', number>
@@ -16,6 +16,7 @@ export interface RetentionConfig {
   messages: number
   media: number
   audit: number
+  usage: number
 }
 
 const DAY_MS = 86_400_000
@@ -24,6 +25,7 @@ export const defaultRetention: RetentionConfig = {
   messages: 365 * DAY_MS,
   media: 30 * DAY_MS,
   audit: 365 * DAY_MS,
+  usage: 1_095 * DAY_MS,
 }
 
 /** A file of which no row tells is one that a crash, or a request that was refused, left behind. */
@@ -89,7 +91,7 @@ export class Retention implements Service {
   async trimOnce(now: number): Promise<Removed | undefined> {
     const { turn, log } = this.options
     if (!(await turn.take())) return undefined
-    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0, audit: 0, bytes: 0 }
+    const removed: Removed = { events: 0, messages: 0, media: 0, files: 0, audit: 0, usage: 0, bytes: 0 }
     const began = performance.now()
     let whole = true
     for (const kind of kinds) whole &&= await this.trimKind(kind, now, removed)
