@@ -82,6 +82,7 @@ export class Database implements Service {
   }
 
   async stop(): Promise<void> {
+    // Whoever asked for it hears how it went; here it only has to be over.
     await this.lastWrite.catch(() => undefined)
     const { writer, reader, lock } = this
     this.writer = this.reader = this.lock = undefined
@@ -172,6 +173,7 @@ export class Database implements Service {
         clearTimeout(overdue)
       }
     })
+    // Told to its caller; the next one begins either way.
     this.lastWrite = result.catch(() => undefined)
     return result
   }

@@ -55,6 +55,7 @@ export class IncomingFile extends Writable {
   /** Nothing of it stays, written or not. */
   async discard(): Promise<void> {
     this.destroy()
+    // A stream that breaks while it is being ended has ended.
     if (!this.closed) await once(this, 'close').catch(() => undefined)
     await rm(this.options.path, { force: true })
   }

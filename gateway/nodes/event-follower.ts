@@ -75,6 +75,7 @@ export class EventFollower {
     } finally {
       following.end()
       signal.removeEventListener('abort', end)
+      // Why it ended was told by whatever ended it.
       await reading.catch(() => undefined)
     }
   }

@@ -63,6 +63,7 @@ export class MediaFiles implements MediaStore, Service {
   }
 
   expect(sha256: string, arriving: Promise<unknown>): void {
+    // Without the file `pathOf` says `not_found`; why it did not come is told by who fetched it.
     const settled = arriving.catch(() => undefined)
     this.arriving.set(sha256, settled)
     void settled.then(() => this.arriving.get(sha256) === settled && this.arriving.delete(sha256))

@@ -4,6 +4,7 @@ export class Serial {
 
   run<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.last.then(work)
+    // Told to its caller; the next one begins either way.
     this.last = result.catch(() => undefined)
     return result
   }

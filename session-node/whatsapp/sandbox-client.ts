@@ -96,6 +96,7 @@ export class SandboxClient implements WhatsAppClient {
     const { waMessageId, to, content } = message
     if (this.connectedAs === undefined) return { outcome: 'failed', reason: 'send_failed' }
     const file = mediaOf(content)
+    // Throws `not_found` without it.
     if (file && !(await this.options.media.pathOf(file.sha256).catch(() => undefined))) {
       return { outcome: 'failed', reason: 'media_missing' }
     }

@@ -93,6 +93,7 @@ export class MediaDownload {
       }
       return { ...media, ...(await this.files.put(Buffer.concat(pieces), media.mimetype)) }
     } finally {
+      // A page that does not answer any more takes the file with it.
       await this.page.dropFile(handle).catch(() => undefined)
     }
   }

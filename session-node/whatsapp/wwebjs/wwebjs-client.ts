@@ -117,6 +117,7 @@ class WwebjsClient implements WhatsAppClient {
   async start(): Promise<void> {
     if (this.#launch || this.#stop) throw new AppError('conflict', 'This client was started before.')
     const broken = new Promise<never>((_resolve, reject) => (this.#failLaunch = reject))
+    // Both are looked at below; one that fails after the other has decided must not count as unhandled.
     broken.catch(() => undefined)
     this.#launch = this.#launchBrowser()
     this.#launch.catch(() => undefined)
@@ -261,6 +262,7 @@ class WwebjsClient implements WhatsAppClient {
       this.#cutOff.abort()
       while (launching) {
         await endBrowserTree(this.#profile.userDataDir, { termMs: 0 })
+        // Not over yet: what it has started meanwhile is ended in the next turn.
         await within(launched, 100, 'The launch').catch(() => undefined)
       }
     }
