@@ -43,6 +43,7 @@ export function createLimits(options: CreateLimitsOptions): Limits {
         limiter: limiter('address'),
         limit: authFailuresPerMinute,
         onRefused: () => onRefused('address'),
+        log,
       })
     : undefined
   const of = async (tenantId: TenantId) => (await options.tenants.find(tenantId))?.limits ?? UNLIMITED

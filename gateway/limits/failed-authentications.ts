@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../runtime/app-error.js'
+import type { Logger } from '../../runtime/log.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import { addressGroup } from './address-group.js'
 import type { RateLimiter } from './rate-limiter.js'
@@ -10,6 +11,7 @@ export interface FailedAuthenticationsOptions {
   limit: number
   /** For the metrics. */
   onRefused: () => void
+  log: Logger
 }
 
 const GOOD_MS = 3_600_000
@@ -44,7 +46,11 @@ export class FailedAuthentications {
   async failed(address: string): Promise<void> {
     const group = addressGroup(address)
     const { remaining, resetMs } = await this.options.limiter.take(group, this.options.limit)
-    if (remaining === 0) keep(this.refused, group, performance.now() + resetMs)
+    if (remaining > 0) return
+    const now = performance.now()
+    if ((this.refused.get(group) ?? 0) <= now)
+      this.options.log.warn({ address: group }, 'authentication.address_refused')
+    keep(this.refused, group, now + resetMs)
   }
 
   passed(address: string, { hash }: Pick<ApiKey, 'hash'>, text: string): void {

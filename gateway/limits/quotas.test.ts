@@ -1,37 +1,36 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../runtime/log.js'
 import { databases } from '../../test/databases.js'
 import { ADMIN_KEY, type Answer, startTestGateway, type TestGateway } from '../../test/gateway.js'
 import { API, type Talk, talkThrough, text } from '../../test/messages.js'
-import { createGateway, type Gateway } from '../gateway.js'
+import { createGateway } from '../gateway.js'
 
 const QUOTA = 10
-/** Ten minutes before a day ends. */
-const NOW = Date.UTC(2026, 10, 23, 23, 50)
+const DAY_MS = 86_400_000
 
 describe.each(databases())('messages per day on $name', (target) => {
   let test: TestGateway
   let talk: Talk
   let session: string
-  let now: number
-  let more: { gateway: Gateway; dataDir: string } | undefined
+  /** Ten minutes before a day ends; each test has days of its own. */
+  let now = Date.UTC(2026, 10, 23, 23, 50)
+  let days = 0
+  const resetsAt = () => new Date((Math.floor(now / DAY_MS) + 1) * DAY_MS).toISOString()
+  const allow = (messagesPerDay: number) => test.gateway.tenants.change('default', { limits: { messagesPerDay } })
 
-  beforeEach(async () => {
-    now = NOW
+  beforeAll(async () => {
     test = await startTestGateway({ target, outside: { clock: () => now } })
     talk = talkThrough(test)
     session = await talk.linked()
-    await test.gateway.tenants.change('default', { limits: { messagesPerDay: QUOTA } })
   })
-  afterEach(async () => {
-    await more?.gateway.stop()
-    if (more) await rm(more.dataDir, { recursive: true })
-    more = undefined
-    await test.stop()
+  beforeEach(async () => {
+    now = Date.UTC(2026, 10, 23, 23, 50) + 2 * ++days * DAY_MS
+    await allow(QUOTA)
   })
+  afterAll(() => test.stop())
 
   const send = (url = test.gateway.localUrl(), headers: Record<string, string> = {}): Promise<Answer['status']> =>
     fetch(`${url}${API}/sessions/${session}/messages`, {
@@ -41,7 +40,8 @@ describe.each(databases())('messages per day on $name', (target) => {
     }).then(({ status }) => status)
   const told = async () => {
     const { body } = await test.ask('GET', `${API}/events?type=quota.warning,quota.reached`)
-    return body.data.map(({ type, data }: { type: string; data: object }) => ({ type, ...data }))
+    const events = body.data as { type: string; data: { used: number; resetsAt: string } }[]
+    return events.map(({ type, data }) => ({ type, ...data })).filter((one) => one.resetsAt === resetsAt())
   }
   const accepted = (answers: number[]) => answers.filter((status) => status === 202).length
 
@@ -49,14 +49,15 @@ describe.each(databases())('messages per day on $name', (target) => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => send()))
     expect(accepted(answers)).toBe(QUOTA)
     expect(answers.filter((status) => status === 429)).toHaveLength(50 - QUOTA)
-    expect((await test.ask('GET', `${API}/messages?limit=500`)).body.data).toHaveLength(QUOTA)
+    const since = new Date(now).toISOString()
+    expect((await test.ask('GET', `${API}/messages?since=${since}`)).body.data).toHaveLength(QUOTA)
     const refused = await talk.send(session, text('more'))
     expect(refused).toMatchObject({
       status: 429,
-      body: { code: 'quota_exceeded', resetsAt: '2026-11-24T00:00:00.000Z' },
+      body: { code: 'quota_exceeded', resetsAt: resetsAt() },
     })
     expect(refused.headers.get('retry-after')).toBe('600')
-    const limit = { quota: 'messagesPerDay', limit: QUOTA, used: QUOTA, resetsAt: '2026-11-24T00:00:00.000Z' }
+    const limit = { quota: 'messagesPerDay', limit: QUOTA, used: QUOTA, resetsAt: resetsAt() }
     expect(await told()).toEqual([
       { type: 'quota.warning', ...limit, used: expect.any(Number) as number },
       { type: 'quota.reached', ...limit },
@@ -69,11 +70,11 @@ describe.each(databases())('messages per day on $name', (target) => {
   it('tells once that most are used, and once that all are', async () => {
     for (let count = 1; count <= QUOTA + 1; count++) {
       expect(await send()).toBe(count <= QUOTA ? 202 : 429)
-      const types = (await told()).map(({ type, used }: { type: string; used: number }) => `${type} ${used}`)
+      const types = (await told()).map(({ type, used }) => `${type} ${used}`)
       const due = [...(count >= 8 ? ['quota.warning 8'] : []), ...(count >= 10 ? ['quota.reached 10'] : [])]
       expect(types).toEqual(due)
     }
-    await test.gateway.tenants.change('default', { limits: { messagesPerDay: QUOTA * 2 } })
+    await allow(QUOTA * 2)
     expect(await send()).toBe(202)
     expect(await told()).toHaveLength(2)
   })
@@ -85,7 +86,7 @@ describe.each(databases())('messages per day on $name', (target) => {
     const rest = await Promise.all(Array.from({ length: 24 }, (_, n) => keyed(`rest-${n % 8}`)))
     expect(accepted(rest)).toBe(3 * (QUOTA - 5))
     const keys = Array.from({ length: 8 }, (_, n) => `rest-${n}`)
-    await test.gateway.tenants.change('default', { limits: { messagesPerDay: 13 } })
+    await allow(13)
     expect(accepted(await Promise.all(keys.map(keyed)))).toBe(8)
   })
 
@@ -93,13 +94,14 @@ describe.each(databases())('messages per day on $name', (target) => {
     it('are exactly as many on two gateways', async () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'switchboard-second-'))
       const gateway = createGateway({ ...test.config, dataDir }, { log: silentLog(), clock: () => now })
-      more = { gateway, dataDir }
       await gateway.start()
       const urls = [test.gateway.localUrl(), gateway.localUrl()]
       const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => send(urls[n % 2])))
       expect(accepted(answers)).toBe(QUOTA)
       expect(answers.filter((status) => status === 429)).toHaveLength(50 - QUOTA)
       expect(await told()).toHaveLength(2)
+      await gateway.stop()
+      await rm(dataDir, { recursive: true })
     })
   }
 })
