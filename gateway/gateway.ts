@@ -77,8 +77,6 @@ export interface Gateway extends Service {
   issueKey(wanted: Omit<NewApiKey, 'tenantId'> & Partial<Pick<NewApiKey, 'tenantId'>>): Promise<string>
   db: Database
   tenants: Tenants
-  /** What a tenant has stored, and how much it may. */
-  mediaState: Messaging['mediaQuota']['state']
   /** One round of removing what is old enough. */
   trimOnce: Messaging['retention']['trimOnce']
   /** Counts days that are over once more. */
@@ -237,7 +235,6 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     issueKey: async (wanted) => (await keys.issue({ tenantId: DEFAULT_TENANT, ...wanted })).text,
     db,
     tenants,
-    mediaState: (tenantId) => messaging.mediaQuota.state(tenantId),
     trimOnce: (now) => messaging.retention.trimOnce(now),
     recountUsage: (now) => messaging.usage.recount.recountDue(now),
   }

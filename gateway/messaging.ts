@@ -21,7 +21,6 @@ import { QuotaRepository } from './limits/quota-repository.js'
 import { Quotas } from './limits/quotas.js'
 import { createMedia } from './media/create-media.js'
 import { MediaLinks } from './media/media-links.js'
-import type { MediaQuota } from './media/media-quota.js'
 import { isSignedMedia, mediaRoutes, signedMediaRoutes } from './media/media-routes.js'
 import type { S3Settings } from './media/s3-media-store.js'
 import { decisionRoutes } from './messages/decision-routes.js'
@@ -98,7 +97,6 @@ export interface Messaging extends Service {
   /** In the transaction that deletes a session: what it has not sent will not be. */
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   quotas: Quotas
-  mediaQuota: MediaQuota
   /** Nothing is delivered any more for a tenant. */
   endWebhooks: (tenantId: TenantId) => Promise<void>
   removeFiles: (ids: readonly string[]) => Promise<void>
@@ -126,6 +124,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     },
     tenantIdOf: async (ref) => (await options.tenants.get(ref)).id,
     quotaState: (tenantId) => quotas.state(tenantId),
+    mediaState: (tenantId) => files.quota.state(tenantId),
     presence: { lastHeardAt: (nodeId) => links.lastHeardAt(nodeId) },
     liveNodes: () => links.liveNodes().map(({ nodeId }) => nodeId),
     sessionsOn: (nodeId) => options.sessionEvents.on(nodeId),
@@ -275,7 +274,6 @@ export function createMessaging(options: MessagingOptions): Messaging {
     stop: parts.stop,
     presence: links,
     quotas,
-    mediaQuota: files.quota,
     retention,
     usage,
     onSessionCreated: async (tx, { id: sessionId, tenantId, createdAt }) => {

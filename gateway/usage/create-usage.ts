@@ -20,6 +20,7 @@ export interface CreateUsageOptions {
   sessions: UsageReportOptions['sessions']
   tenantIdOf: UsageRoutesOptions['tenantIdOf']
   quotaState: UsageRoutesOptions['quotaState']
+  mediaState: UsageRoutesOptions['mediaState']
   presence: ConnectedTimeOptions['presence']
   liveNodes: () => NodeId[]
   sessionsOn: ConnectedTimeOptions['sessionsOn']
@@ -40,7 +41,7 @@ export interface Usage extends Service {
 }
 
 export function createUsage(options: CreateUsageOptions): Usage {
-  const { db, sessions, tenantIdOf, quotaState, presence, liveNodes, sessionsOn, time, log } = options
+  const { db, sessions, tenantIdOf, quotaState, mediaState, presence, liveNodes, sessionsOn, time, log } = options
   const repository = new UsageRepository(db)
   const connected = new ConnectedTime({ db, repository, presence, liveNodes, sessionsOn, time, log })
   const report = new UsageReport({ repository: new UsageReportRepository(db), sessions })
@@ -58,6 +59,6 @@ export function createUsage(options: CreateUsageOptions): Usage {
     counting: new UsageCounting(repository),
     connected,
     recount,
-    routes: usageRoutes({ report, tenantIdOf, quotaState, time }),
+    routes: usageRoutes({ report, tenantIdOf, quotaState, mediaState, time }),
   }
 }

@@ -40,6 +40,14 @@ const quota = z
   })
   .meta({ id: 'MessagesPerDay' })
 
+const stored = z
+  .object({
+    files: z.number().int(),
+    bytes: z.number().int(),
+    limit: z.number().int().describe('bytes; absent without a limit').optional(),
+  })
+  .meta({ id: 'StoredMedia' })
+
 export const listUsage = operation({
   id: 'listUsage',
   method: 'get',
@@ -58,12 +66,14 @@ export const listUsage = operation({
           data: z.array(shownUsage),
           nextCursor: z.string().describe('what `cursor` the next page has; absent on the last page').optional(),
           messagesPerDay: quota.describe('how the tenant stands today; absent without a limit').optional(),
+          media: stored.describe('what is kept for the tenant now; absent for all tenants together').optional(),
         })
         .meta({ id: 'UsagePage' }),
       examples: {
         byDay: {
           data: [exampleUsage],
           messagesPerDay: { used: 118, limit: 10_000, resetsAt: '2026-11-23T00:00:00.000Z' },
+          media: { files: 212, bytes: 48_213_004, limit: 5_368_709_120 },
         },
         bySession: { data: [{ ...exampleUsageOfSession, day: undefined }] },
       },

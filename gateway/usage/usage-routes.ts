@@ -23,6 +23,8 @@ export interface UsageRoutesOptions {
   tenantIdOf: (ref: string) => Promise<TenantId>
   /** How a tenant stands today; null without a limit. */
   quotaState: (tenantId: TenantId) => Promise<QuotaState | null>
+  /** What is kept for a tenant, and how much may be; null without a limit. */
+  mediaState: (tenantId: TenantId) => Promise<{ files: number; bytes: number; limit: number | null }>
   /** By which gateways agree on the day. */
   time: Clock
 }
@@ -33,7 +35,7 @@ const DEFAULT_DAYS = 30
 const Key = z.tuple([z.templateLiteral(['ten_', z.string()]), z.string(), z.string()])
 
 export function usageRoutes(options: UsageRoutesOptions): ApiRouter {
-  const { report, quotaState, time } = options
+  const { report, quotaState, mediaState, time } = options
   const router = new Router<ApiState>()
 
   handle(router, listUsage, async (ctx, { query: asked }) => {
@@ -51,6 +53,7 @@ export function usageRoutes(options: UsageRoutesOptions): ApiRouter {
     const after = cursor === undefined ? {} : { after: keyOf(cursor) }
     const groups = await report.list(key, query, { limit, ...after })
     const quota = tenantId === null ? null : await quotaState(tenantId)
+    const media = tenantId === null ? null : await mediaState(tenantId)
     ctx.body = {
       ...page(
         groups,
@@ -58,6 +61,7 @@ export function usageRoutes(options: UsageRoutesOptions): ApiRouter {
         (group) => presentUsage(group, { everyTenant }),
         ({ tenant, period, session: id }) => [tenant, period, id],
       ),
+      ...(media ? { media: { ...media, limit: media.limit ?? undefined } } : {}),
       ...(quota ? { messagesPerDay: { ...quota, resetsAt: new Date(quota.resetsAt).toISOString() } } : {}),
     }
   })
