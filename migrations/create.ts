@@ -80,6 +80,21 @@ export function addColumns(table: string, added: (words: Words) => Column[]) {
   }
 }
 
+/** A migration that drops an index, and can be run again after it was interrupted. */
+export function dropIndex(table: string, name: string, columnNames: string[]) {
+  const isThere = async (runner: QueryRunner) =>
+    (await runner.getTable(table))?.indices.some((index) => index.name === name) ?? false
+  return class implements MigrationInterface {
+    async up(runner: QueryRunner): Promise<void> {
+      if (await isThere(runner)) await runner.dropIndex(table, name)
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      if (!(await isThere(runner))) await runner.createIndex(table, new TableIndex({ name, columnNames }))
+    }
+  }
+}
+
 /** By hand: TypeORM would copy the whole table, and foreign keys to it would not let it go. */
 function sqliteColumn({ name, type, length, isNullable, default: value }: Omit<Column, 'kind'>): string {
   const size = length === undefined ? '' : `(${length})`

@@ -30,6 +30,7 @@ import { UsageNodes1790000000029 } from './1790000000029-usage-nodes.js'
 import { Audit1790000000030 } from './1790000000030-audit.js'
 import { WebhookReplays1790000000031 } from './1790000000031-webhook-replays.js'
 import { KeyLimits1790000000032 } from './1790000000032-key-limits.js'
+import { NoNextActionIndex1790000000033 } from './1790000000033-no-next-action-index.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -65,4 +66,5 @@ export const migrations = [
   Audit1790000000030,
   WebhookReplays1790000000031,
   KeyLimits1790000000032,
+  NoNextActionIndex1790000000033,
 ]

@@ -93,7 +93,6 @@ export const messageTable = new Table<MessageRow>('messages', (c) => ({
     ix_messages_chat: ['sessionId', 'chatId', 'position'],
     ix_messages_status: ['status', 'direction', 'sessionId', 'position'],
     ix_messages_awaiting: ['awaiting', 'position'],
-    ix_messages_next_action: ['nextActionAt'],
   },
   foreignKeys: {
     fk_messages_tenant: [['tenantId'], 'tenants', ['id'], 'NO ACTION'],
