@@ -45,16 +45,6 @@ export class AuditLog {
     await this.end(line, replayed ? 'replayed' : 'done', ctx.state.subject ?? targetOf(made) ?? undefined)
   }
 
-  /** What was done by hand on this machine. */
-  async note(done: { action: string; tenantId: TenantId; target?: string; outcome?: string }): Promise<void> {
-    const { repository, clock } = this.options
-    const { action, tenantId, target, outcome = 'done' } = done
-    const blank = { keyId: null, address: null, requestId: null, traceId: null }
-    const at = new Date(clock())
-    const line = { id: newId('aud'), tenantId, actor: 'shell', action, target: targetOf(target), outcome, at, ...blank }
-    await repository.add(line)
-  }
-
   /** What an operator did at a node: told by the bot, perhaps twice. Answers false then. */
   async report(ctx: ApiContext, { id, action, tenantId, target, at }: Reported): Promise<boolean> {
     const line = { ...this.lineOf(ctx, action), id, tenantId, target: targetOf(target), outcome: 'done', at }

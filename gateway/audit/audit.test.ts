@@ -35,7 +35,7 @@ describe.each(databases())('the audit log on $name', (target) => {
     await test.ask('POST', `${API}/sessions/${name}/restart`, {}, { headers: { 'X-Actor': OPERATOR } })
     await talk.sessionReads(name, 'connected')
     await talk.send(name, text('CANARY-TEXT'))
-    await test.ask('POST', `${API}/sessions/${ANNA}/stop`)
+    await test.ask('POST', `${API}/sessions/${ANNA}/stop`, undefined, { headers: { 'X-Actor': 'shell' } })
     await test.ask('POST', `${API}/sessions/${name}/pairing-code`, { phone: ANNA })
     const webhook = { url: 'http://127.0.0.1:9/CANARY-URL', events: ['*'], headers: { 'X-Secret': 'CANARY-HEADER' } }
     const { body: hook } = await test.ask('POST', `${API}/webhooks`, webhook)
@@ -51,7 +51,7 @@ describe.each(databases())('the audit log on $name', (target) => {
       ['stopSession', keyId, session.id, 'done'],
       ['startSession', keyId, session.id, 'done'],
       ['restartSession', OPERATOR, session.id, 'done'],
-      ['stopSession', admin, undefined, 'session_not_found'],
+      ['stopSession', 'shell', undefined, 'session_not_found'],
       ['createPairingCode', admin, session.id, 'session_not_waiting_for_link'],
       ['createWebhook', admin, hook.id, 'done'],
       ['deleteSession', OPERATOR, session.id, 'done'],
