@@ -85,6 +85,7 @@ const codes: Record<number, ErrorCode> = {
   401: 'unauthenticated',
   403: 'forbidden',
   404: 'not_found',
+  408: 'too_slow',
   409: 'conflict',
   410: 'gone',
   413: 'too_large',

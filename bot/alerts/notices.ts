@@ -77,10 +77,17 @@ function textOf({ type, tenant, data }: Notice): Html | undefined {
         rich`🔴 ${named} is disabled: ${reason === 'gone' ? 'it answered that it is gone' : 'it has failed for five days'}. What it missed can be replayed once it is enabled again.`
       )
     case 'quota.warning':
-      return rich`🟠 The limit <b>${quota ?? ''}</b>${of} is nearly reached: ${used ?? '?'} of ${limit ?? '?'}.`
+      return rich`🟠 The limit on <b>${nameOf(quota)}</b>${of} is nearly reached: ${used ?? '?'} of ${limit ?? '?'}.`
     case 'quota.reached':
-      return rich`🔴 The limit <b>${quota ?? ''}</b>${of} is reached: ${limit ?? '?'}. What exceeds it is refused.`
+      return rich`🔴 The limit on <b>${nameOf(quota)}</b>${of} is reached: ${limit ?? '?'}. What exceeds it is refused.`
     default:
       return undefined
   }
+}
+
+const names: Readonly<Record<string, string>> = { messagesPerDay: 'messages per day', mediaBytes: 'bytes of files' }
+
+/** A gateway that is newer may have limits that have no words here. */
+function nameOf(quota = ''): string {
+  return names[quota] ?? quota
 }

@@ -51,6 +51,8 @@ export interface RegisteredRoute {
 const HEADERS_MS = 10_000
 const REQUEST_MS = 300_000
 const KEEP_ALIVE_MS = 65_000
+/** Longer than any answer takes to begin; streams say something every 15 s. Who takes nothing for so long is gone. */
+const STUCK_MS = 300_000
 /** Once stopping, a request that is just arriving has so long to begin. */
 const SILENT_MS = 1_000
 
@@ -107,6 +109,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     server.headersTimeout = HEADERS_MS
     server.requestTimeout = REQUEST_MS
     server.keepAliveTimeout = KEEP_ALIVE_MS
+    server.timeout = STUCK_MS
     server.maxConnections = 10_000
     server.listen(options.port, host)
     await once(server, 'listening')
