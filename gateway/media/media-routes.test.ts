@@ -86,7 +86,20 @@ describe.each(databases())('media over REST on $name', (target) => {
     expect(part.bytes.equals(bytes.subarray(100, 200))).toBe(true)
     const tail = await fetchBytes(path, { Range: 'bytes=-5' })
     expect(tail.bytes.equals(bytes.subarray(-5))).toBe(true)
-    expect((await fetchBytes(path, { Range: `bytes=${bytes.length}-` })).answer.status).toBe(416)
+    const etag = whole.answer.headers.get('etag') ?? ''
+    expect(etag).toBe(`"${hash(bytes)}"`)
+    const same = await fetchBytes(path, { Range: 'bytes=7-', 'If-Range': etag })
+    expect(same.bytes.equals(bytes.subarray(7))).toBe(true)
+    const other = await fetchBytes(path, { Range: 'bytes=7-', 'If-Range': '"other"' })
+    expect([other.answer.status, other.bytes.length]).toEqual([200, bytes.length])
+    expect((await fetchBytes(path, { 'If-None-Match': `"x", ${etag}` })).answer.status).toBe(304)
+    const beyond = await test.fetch(new URL(path).pathname, { headers: { Range: `bytes=${bytes.length}-` } })
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`])
+    expect(beyond.headers.get('content-disposition')).toBeNull()
+    expect(await beyond.json()).toMatchObject({ code: 'range_not_satisfiable' })
+    const head = await test.fetch(new URL(path).pathname, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)])
+    expect(head.headers.get('etag')).toBe(etag)
   })
 
   it.each([
