@@ -30,6 +30,7 @@ import { MediaCourier } from './sends/media-courier.js'
 import { SendRecords } from './sends/send-records.js'
 import { Sends } from './sends/sends.js'
 import { FindSession } from './sessions/find-session.js'
+import { Tenants } from './sessions/tenants.js'
 import { LiveSessions } from './sessions/live-sessions.js'
 import { Inbox } from './telegram/inbox.js'
 import { Outbox, type OutboxLimits } from './telegram/outbox.js'
@@ -68,8 +69,9 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const { operators } = config
   const state = new BotState(config.dataDir)
   const directory = outside.directory ?? directoryOf(config, outside)
-  const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)))
   const live = new LiveSessions(directory, state, steady, log)
+  const gateway = new GatewayClient(outside.gateway ?? (() => accessOf(config)), (id) => live.find(id)?.tenantId)
+  const tenants = new Tenants(gateway)
 
   // The slash keeps a path in TELEGRAM_API_ROOT.
   const apiRoot = `${config.apiRoot.replace(/\/$/, '')}/`
@@ -87,7 +89,17 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
 
   const audit = new AuditTrail({ state, gateway, clock, log })
   const botId = Number(config.token.split(':')[0])
-  const sends = new Sends({ botId, records: new SendRecords(state), live, audit, talk, background, clock, log })
+  const sends = new Sends({
+    botId,
+    records: new SendRecords(state),
+    live,
+    tenants,
+    audit,
+    talk,
+    background,
+    clock,
+    log,
+  })
   const relayRecords = new RelayRecords(state)
   const relays = new Relays({
     ...{ records: relayRecords, live, gateway, talk, outbox, clock, log },
@@ -110,8 +122,8 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
   const watcher = new NodeWatcher(directory, state, news, log)
 
   const { commands, taps, onMessage } = createCommands({
-    ...{ directory, live, gateway, audit, sends, heldMessages, qrPhotos, state, talk, clock },
-    sessions: new FindSession(live),
+    ...{ directory, live, tenants, gateway, audit, sends, heldMessages, qrPhotos, state, talk, clock },
+    sessions: new FindSession(live, tenants),
     courier: new MediaCourier(api),
     relays: relayRecords,
   })
@@ -122,6 +134,7 @@ export function createBot(config: BotConfig, outside: BotOutside): Service {
     taps,
     onMessage,
     nameOf,
+    titleOf: (session) => tenants.titleOf(session),
     talk,
     choices,
     background,

@@ -26,6 +26,8 @@ export interface DispatcherParts {
   /** A message that is no command. False when it means nothing to anybody. */
   onMessage: (call: CommandCall) => Promise<boolean>
   nameOf: (session: SessionId) => string
+  /** With its tenant, where that is needed to tell it from another. */
+  titleOf: (session: LiveSession) => string
   talk: Talk
   choices: Choices
   background: Background
@@ -159,9 +161,7 @@ export class Dispatcher {
 
   private async ask(asked: Asked, update: Update, { question, sessions }: ChoiceNeeded): Promise<void> {
     const id = this.parts.choices.keep(update)
-    const tenants = new Set(sessions.map(({ tenantId }) => tenantId)).size
-    const label = ({ name, tenantId }: LiveSession) => (tenants > 1 ? `${tenantId}/${name}` : name)
-    const buttons = sessions.map((session) => ({ text: label(session), data: `pick:${id}:${session.id}` }))
+    const buttons = sessions.map((session) => ({ text: this.parts.titleOf(session), data: `pick:${id}:${session.id}` }))
     const rows = Array.from({ length: Math.ceil(buttons.length / 2) }, (_, i) => buttons.slice(2 * i, 2 * i + 2))
     await asked.say(rich`${question}`, { buttons: rows.slice(0, 40), replyTo: asked.messageId })
   }

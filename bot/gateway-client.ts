@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Decision, Engine, SessionId } from '../proto/contract.js'
+import type { Decision, Engine, SessionId, TenantId } from '../proto/contract.js'
 import { AppError, type ErrorCode } from '../runtime/app-error.js'
 import { currentTrace, traceParent } from '../runtime/trace.js'
 import type { GatewayAccess } from './config.js'
@@ -20,6 +20,14 @@ const GatewaySession = z.object({
 })
 export type GatewaySession = z.output<typeof GatewaySession>
 
+const GatewayTenant = z.object({
+  id: z.string().transform((id) => id as TenantId),
+  name: z.string(),
+  status: z.string(),
+})
+export type GatewayTenant = z.output<typeof GatewayTenant>
+
+const TenantPage = z.object({ data: z.array(GatewayTenant), nextCursor: z.string().nullish() })
 const SessionPage = z.object({ data: z.array(GatewaySession), nextCursor: z.string().nullish() })
 const AuditLine = z.object({
   at: z.string(),
@@ -99,6 +107,8 @@ const codes: Record<number, ErrorCode> = {
 }
 
 interface Asking {
+  /** For whom; the bot's own tenant, `default`, unless given. */
+  tenant?: string | undefined
   body?: object
   idempotencyKey?: string
   timeoutMs?: number
@@ -107,37 +117,48 @@ interface Asking {
 /** What the bot asks the gateway: what needs the database. Failures are AppErrors in the gateway's words. */
 export class GatewayClient {
   /** The access is asked for at each call: in one process, the gateway's key exists only once it has started. */
-  constructor(private readonly access: () => GatewayAccess) {}
+  constructor(
+    private readonly access: () => GatewayAccess,
+    /** Whose a session is, as its node says. */
+    private readonly tenantOf: (session: SessionId) => TenantId | undefined,
+  ) {}
 
-  async listSessions(): Promise<GatewaySession[]> {
-    const sessions: GatewaySession[] = []
-    let cursor = ''
-    do {
-      const page = await this.ask('GET', `/sessions?limit=100${cursor}`, SessionPage, { timeoutMs: READ_MS })
-      sessions.push(...page.data)
-      cursor = page.nextCursor ? `&cursor=${encodeURIComponent(page.nextCursor)}` : ''
-    } while (cursor !== '')
-    return sessions
+  tenants(): Promise<GatewayTenant[]> {
+    return this.all('/tenants', TenantPage)
+  }
+
+  listSessions(tenant: TenantId): Promise<GatewaySession[]> {
+    return this.all('/sessions', SessionPage, tenant)
   }
 
   /** Makes the row and starts the session. Throws `conflict` when the name is taken. */
-  createSession(wanted: { name: string; engine?: Engine }, idempotencyKey: string): Promise<GatewaySession> {
-    return this.ask('POST', '/sessions', GatewaySession, { body: wanted, idempotencyKey })
+  createSession(
+    wanted: { name: string; engine?: Engine },
+    { tenant, idempotencyKey }: { tenant: TenantId; idempotencyKey: string },
+  ): Promise<GatewaySession> {
+    return this.ask('POST', '/sessions', GatewaySession, { body: wanted, idempotencyKey, tenant })
   }
 
   /** Through the gateway and not the node: what is wanted of a session stands in the database. */
-  async change(id: SessionId, change: 'start' | 'stop' | 'restart' | 'logout'): Promise<void> {
-    await this.ask('POST', `/sessions/${id}/${change}`, z.unknown())
+  async change(
+    id: SessionId,
+    change: 'start' | 'stop' | 'restart' | 'logout',
+    tenant = this.tenantOf(id),
+  ): Promise<void> {
+    await this.ask('POST', `/sessions/${id}/${change}`, z.unknown(), { tenant })
   }
 
   async deleteSession(id: SessionId): Promise<void> {
-    await this.ask('DELETE', `/sessions/${id}`, z.unknown())
+    await this.ask('DELETE', `/sessions/${id}`, z.unknown(), { tenant: this.tenantOf(id) })
   }
 
   /** What an operator decides about a held message. Throws `conflict` when it is not, or no longer, held. */
-  async decide(id: string, decision: Decision): Promise<void> {
+  async decide(id: string, sessionId: SessionId | undefined, decision: Decision): Promise<void> {
     const [path, body] = decision === 'resend' ? ['resend', {}] : ['settle', { status: decision }]
-    await this.ask('POST', `/messages/${encodeURIComponent(id)}/${path}`, z.unknown(), { body })
+    await this.ask('POST', `/messages/${encodeURIComponent(id)}/${path}`, z.unknown(), {
+      body,
+      tenant: sessionId && this.tenantOf(sessionId),
+    })
   }
 
   /** What operators have to hear, after a cursor; without one, where to go on from. */
@@ -179,21 +200,41 @@ export class GatewayClient {
   }
 
   /** A short-lived page that shows the QR code. */
-  async link(id: SessionId): Promise<string> {
-    const { url } = await this.ask('POST', `/sessions/${id}/link`, Link, { timeoutMs: READ_MS })
+  async link(id: SessionId, tenant = this.tenantOf(id)): Promise<string> {
+    const { url } = await this.ask('POST', `/sessions/${id}/link`, Link, {
+      timeoutMs: READ_MS,
+      tenant,
+    })
     return url
   }
 
   /** The file of a message that came in lately: nodes drop theirs once the gateway has it. Throws `not_found`. */
   async mediaOf(message: { sessionId: SessionId; chatId: string; waMessageId: string }): Promise<Buffer> {
     const query = new URLSearchParams({ session: message.sessionId, chatId: message.chatId, direction: 'in' })
-    const { data } = await this.ask('GET', `/messages?${query.toString()}`, MessagePage, { timeoutMs: READ_MS })
+    const tenant = this.tenantOf(message.sessionId)
+    const { data } = await this.ask('GET', `/messages?${query.toString()}`, MessagePage, { timeoutMs: READ_MS, tenant })
     const found = data.find(({ waMessageId }) => waMessageId === message.waMessageId)
     const file = found && StoredFile.safeParse(found[found.type]).data
     if (!file) throw new AppError('not_found', 'The gateway has no such file.')
-    const response = await this.request('GET', `/media/${file.id}`, { timeoutMs: MEDIA_MS })
+    const response = await this.request('GET', `/media/${file.id}`, { timeoutMs: MEDIA_MS, tenant })
     if (!response.ok) throw problemOf(response.status, undefined)
     return read(() => response.arrayBuffer().then((bytes) => Buffer.from(bytes)))
+  }
+
+  /** All pages of a list. */
+  private async all<Item>(
+    path: string,
+    schema: z.ZodType<{ data: Item[]; nextCursor?: string | null | undefined }>,
+    tenant?: TenantId,
+  ): Promise<Item[]> {
+    const items: Item[] = []
+    let cursor = ''
+    do {
+      const page = await this.ask('GET', `${path}?limit=100${cursor}`, schema, { timeoutMs: READ_MS, tenant })
+      items.push(...page.data)
+      cursor = page.nextCursor ? `&cursor=${encodeURIComponent(page.nextCursor)}` : ''
+    } while (cursor !== '')
+    return items
   }
 
   private async ask<Schema extends z.ZodType>(
@@ -214,12 +255,13 @@ export class GatewayClient {
   private request(
     method: string,
     path: string,
-    { body, idempotencyKey, timeoutMs = CHANGE_MS }: Asking,
+    { body, idempotencyKey, tenant, timeoutMs = CHANGE_MS }: Asking,
   ): Promise<Response> {
     const { url, apiKey } = this.access()
     const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, accept: 'application/json' }
     if (body) headers['content-type'] = 'application/json'
     if (idempotencyKey) headers['idempotency-key'] = idempotencyKey
+    if (tenant !== undefined) headers['x-tenant'] = tenant
     const trace = currentTrace()
     if (trace) headers['traceparent'] = traceParent(trace)
     if (trace?.actor) headers['x-actor'] = trace.actor

@@ -70,6 +70,11 @@ export class HeldMessages implements Service {
     return held && this.title(held)
   }
 
+  /** Undefined when there was no alert of it. */
+  sessionOf(id: string): SessionId | undefined {
+    return this.parts.state.get<Held>(`SELECT ${columns} FROM held_messages WHERE message_id = ?`, id)?.sessionId
+  }
+
   private title({ sessionId, waChatId }: Held): Html {
     return rich`<b>${this.parts.live.nameOf(sessionId)}</b> → ${shownChat(waChatId)}`
   }

@@ -1,8 +1,7 @@
-import { type Engine, engines, type SessionId } from '../../proto/contract.js'
+import { type Engine, engines, type SessionId, type TenantId } from '../../proto/contract.js'
 import { explain, takesMessages } from '../../proto/reasons.js'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
-import { DEFAULT_TENANT, tenantIdOf } from '../sessions/find-session.js'
 import type { LiveSession } from '../sessions/live-sessions.js'
 import { sessionButtons, sessionLine } from '../sessions/session-text.js'
 import { rich, lines } from '../telegram/html.js'
@@ -20,20 +19,20 @@ export function newCommand(parts: CommandParts): Command {
     summary: 'make a session and link a number by QR code',
     urgent: true,
     run: async (call) => {
-      const { name, engine } = readNew(call.text)
-      const created = await create(parts, call, name, engine).catch((error: unknown) => {
-        if (error instanceof AppError && error.code === 'conflict') return null
+      const wanted = readNew(call.text)
+      const created = await create(parts, call, wanted).catch((error: unknown) => {
+        if (isTaken(error)) return null
         throw error
       })
-      if (!created) return tellExisting(parts, call, name)
+      if (!created) return tellExisting(parts, call, wanted)
       await call.say(
         lines(
           rich`✨ <b>${created.name}</b> is being started. The QR code comes here.`,
-          await linkLine(parts, created.id),
+          await linkLine(parts, created.id, created.tenantId),
         ),
         { replyTo: call.messageId },
       )
-      parts.audit.note('showQr', { tenantId: DEFAULT_TENANT }, created.id)
+      parts.audit.note('showQr', created, created.id)
       parts.qrPhotos.show(call.chatId, created.id)
     },
   }
@@ -116,38 +115,53 @@ export function pairCommand(parts: CommandParts): Command {
   }
 }
 
-function readNew(text: string) {
+interface Wanted {
+  name: string
+  /** Name or id. */
+  tenant: string
+  engine: Engine | undefined
+}
+
+function readNew(text: string): Wanted {
   const [reference = '', engine] = words(text)
-  const [name = '', tenant] = reference.split('/').reverse()
+  const [name = '', tenant = 'default'] = reference.split('/').reverse()
   if (name === '') throw new AppError('invalid', 'Usage: /new <name>, such as /new shop')
-  if (tenant !== undefined && !tenantIdOf(tenant))
-    throw new AppError('not_found', `There is no tenant called ${tenant}.`)
   const known = engines.find((candidate) => candidate === engine)
   if (engine !== undefined && !known) {
     throw new AppError('invalid', `A session is of engine ${engines.join(' or ')}, not ${engine}.`)
   }
-  return { name, engine: known }
+  return { name, tenant, engine: known }
 }
 
 /** A redelivered update gets the session that the first one made. Throws `conflict` when the name is taken. */
-async function create({ gateway }: CommandParts, { chatId, messageId }: Asked, name: string, engine?: Engine) {
+async function create(
+  { gateway, tenants }: CommandParts,
+  { chatId, messageId }: Asked,
+  { name, tenant, engine }: Wanted,
+) {
   const wanted = { name, ...(engine ? { engine } : {}) }
+  const { id: tenantId } = await tenants.byRef(tenant)
+  const idempotencyKey = `telegram-${chatId}-${messageId}`
   try {
-    return await gateway.createSession(wanted, `telegram-${chatId}-${messageId}`)
+    return { ...(await gateway.createSession(wanted, { tenant: tenantId, idempotencyKey })), tenantId }
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'conflict') throw error
+    if (!isTaken(error)) throw error
     // Made and never started, as the first start does with `default`: no node knows it yet, and nobody has used it.
-    const made = (await gateway.listSessions()).find(
+    const made = (await gateway.listSessions(tenantId)).find(
       (session) => session.name === name && session.status === 'created' && session.reason === undefined,
     )
     if (!made) throw error
-    await gateway.change(made.id, 'start')
-    return made
+    await gateway.change(made.id, 'start', tenantId)
+    return { ...made, tenantId }
   }
 }
 
-async function tellExisting({ sessions }: CommandParts, call: Asked, name: string): Promise<void> {
-  const session = await sessions.find(name)
+function isTaken(error: unknown): boolean {
+  return error instanceof AppError && error.reason === 'session_exists'
+}
+
+async function tellExisting({ sessions }: CommandParts, call: Asked, { tenant, name }: Wanted): Promise<void> {
+  const session = await sessions.find(`${tenant}/${name}`)
   await call.say(lines(rich`<b>${name}</b> exists already:`, sessionLine(session)), {
     buttons: [sessionButtons(session)],
   })
@@ -159,7 +173,7 @@ async function findOrCreate(parts: CommandParts, call: CommandCall, reference: s
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'not_found' || reference.startsWith('ses_')) throw error
   }
-  return create(parts, call, readNew(reference).name)
+  return create(parts, call, readNew(reference))
 }
 
 async function showQr(parts: CommandParts, call: Asked, session: LiveSession): Promise<void> {
@@ -176,9 +190,9 @@ async function showQr(parts: CommandParts, call: Asked, session: LiveSession): P
 }
 
 /** The page shows the same code in a browser. Without the gateway there is none, and the photo is enough. */
-async function linkLine({ gateway }: CommandParts, id: SessionId) {
+async function linkLine({ gateway }: CommandParts, id: SessionId, tenantId?: TenantId) {
   try {
-    return rich`Or scan it in a browser: <a href="${await gateway.link(id)}">open the page</a>`
+    return rich`Or scan it in a browser: <a href="${await gateway.link(id, tenantId)}">open the page</a>`
   } catch (error) {
     if (error instanceof AppError) return null
     throw error

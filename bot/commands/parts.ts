@@ -10,6 +10,7 @@ import type { MediaCourier } from '../sends/media-courier.js'
 import type { Sends } from '../sends/sends.js'
 import type { FindSession } from '../sessions/find-session.js'
 import type { LiveSessions } from '../sessions/live-sessions.js'
+import type { Tenants } from '../sessions/tenants.js'
 import type { Talk } from '../telegram/talk.js'
 
 /** What commands work with. */
@@ -17,6 +18,7 @@ export interface CommandParts {
   directory: NodeDirectory
   live: LiveSessions
   sessions: FindSession
+  tenants: Tenants
   gateway: GatewayClient
   audit: AuditTrail
   sends: Sends

@@ -1,4 +1,4 @@
-import type { SessionStatus } from '../../proto/contract.js'
+import type { SessionStatus, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { GatewaySession } from '../gateway-client.js'
 import { sessionButtons, sessionDetails, sessionLine } from '../sessions/session-text.js'
@@ -11,7 +11,7 @@ import type { CommandParts } from './parts.js'
 /** Telegram takes a hundred buttons; nobody reads as many. */
 const SHOWN = 25
 
-export function sessionsCommand({ live, gateway }: CommandParts): Command {
+export function sessionsCommand({ live, tenants, gateway }: CommandParts): Command {
   return {
     name: 'sessions',
     summary: 'all sessions and how they are',
@@ -26,7 +26,7 @@ export function sessionsCommand({ live, gateway }: CommandParts): Command {
       const shown = seen.slice(0, SHOWN)
       const more = seen.length - shown.length
       const text = lines(
-        ...shown.map(sessionLine),
+        ...shown.map((session) => sessionLine({ ...session, name: tenants.titleOf(session) })),
         ...others.map((session) =>
           sessionLine({
             ...session,
@@ -38,18 +38,23 @@ export function sessionsCommand({ live, gateway }: CommandParts): Command {
         problem ? rich`⚠️ ${problem} What the nodes run is shown.` : null,
       )
       const buttons: Button[][] = shown.map((session) => [
-        { text: session.name, data: `status:${session.id}` },
+        { text: tenants.titleOf(session), data: `status:${session.id}` },
         ...sessionButtons(session),
       ])
       await say(text, { buttons })
     },
   }
 
+  async function ofTenant(tenantId: TenantId): Promise<GatewaySession[]> {
+    const sessions = await gateway.listSessions(tenantId)
+    return sessions.map((session) => ({ ...session, name: tenants.titleOf({ tenantId, name: session.name }) }))
+  }
+
   /** Sessions whose node is away, or that never started, are known to the gateway only. */
   async function onlyInGateway(known: Set<string>): Promise<{ others: GatewaySession[]; problem?: string }> {
     try {
-      const all = await gateway.listSessions()
-      return { others: all.filter(({ id }) => !known.has(id)) }
+      const all = await Promise.all((await tenants.read()).map(({ id }) => ofTenant(id)))
+      return { others: all.flat().filter(({ id }) => !known.has(id)) }
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       return { others: [], problem: error.message }

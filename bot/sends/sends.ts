@@ -1,4 +1,4 @@
-import type { Content, MessageId, NodeEvent, OutgoingMessage } from '../../proto/contract.js'
+import type { Content, MessageId, NodeEvent, OutgoingMessage, SessionId } from '../../proto/contract.js'
 import { outgoingToProto } from '../../proto/mapping.js'
 import { explain, takesMessages } from '../../proto/reasons.js'
 import { waMessageId } from '../../proto/wa-message-id.js'
@@ -12,6 +12,7 @@ import { decisionButtons } from '../alerts/held-messages.js'
 import type { Background } from '../background.js'
 import { messageIdOf } from '../message-id.js'
 import type { LiveSession, LiveSessions } from '../sessions/live-sessions.js'
+import type { Tenants } from '../sessions/tenants.js'
 import { rich, lines } from '../telegram/html.js'
 import type { Manner, Talk } from '../telegram/talk.js'
 import { TelegramCallError } from '../telegram/telegram-api.js'
@@ -41,6 +42,7 @@ interface Parts {
   botId: number
   records: SendRecords
   live: LiveSessions
+  tenants: Pick<Tenants, 'refuseSuspended'>
   audit: Pick<AuditTrail, 'note'>
   talk: Talk
   background: Background
@@ -67,10 +69,11 @@ export class Sends implements Service {
 
   /**
    * Asked again for the same Telegram message, it hands the same message over again, which does nothing on a node that
-   * has it. Throws `not_ready` when the session takes no messages, before anything is kept.
+   * has it. Throws `not_ready` when the session takes no messages, and
+   * `forbidden` when its tenant is suspended, before anything is kept.
    */
   async send(sending: Sending): Promise<void> {
-    const { botId, records, live, audit, clock } = this.parts
+    const { botId, records, live, tenants, audit, clock } = this.parts
     const { session, chatId, messageId } = sending
     const id = messageIdOf(botId, chatId, messageId)
     const known = records.find(id)
@@ -81,6 +84,7 @@ export class Sends implements Service {
       const why = session.reason ? ` ${explain(session.reason)}` : ''
       throw new AppError('not_ready', `${session.name} takes no messages: it is ${session.status}.${why}`)
     }
+    if (!known) await tenants.refuseSuspended(session.tenantId)
     const trace = currentTrace()
     const message: OutgoingMessage = {
       id,
@@ -120,6 +124,11 @@ export class Sends implements Service {
     records.setStatus(record.messageId, body.status, body.reason ?? null, body.error ?? null)
     this.refresh(record.messageId)
     return true
+  }
+
+  /** Undefined for messages that did not come from Telegram. */
+  sessionOf(id: string): SessionId | undefined {
+    return this.parts.records.find(id as MessageId)?.sessionId
   }
 
   private refuse(id: MessageId, errorCode: string, error: string): void {

@@ -1,7 +1,7 @@
 import type { SessionId, TenantId } from '../../proto/contract.js'
-import { isId } from '../../runtime/ids.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { LiveSession, LiveSessions } from './live-sessions.js'
+import type { Tenants } from './tenants.js'
 
 /** Several sessions could be meant: the operator is asked which. */
 export class ChoiceNeeded extends Error {
@@ -18,14 +18,11 @@ export class ChoiceNeeded extends Error {
 /** The tenant that is there from the start; see gateway/tenants/tenant.ts. */
 export const DEFAULT_TENANT: TenantId = 'ten_00000000000000000000000001'
 
-/** How an operator names a tenant: `default`, or by id. */
-export function tenantIdOf(text: string): TenantId | undefined {
-  if (text === 'default') return DEFAULT_TENANT
-  return isId('ten', text) ? text : undefined
-}
-
 export class FindSession {
-  constructor(private readonly live: LiveSessions) {}
+  constructor(
+    private readonly live: LiveSessions,
+    private readonly tenants: Pick<Tenants, 'byRef'>,
+  ) {}
 
   /**
    * The session that is meant by `name`, `tenant/name` or an id; without any, the only one, or the one called `preferred`.
@@ -52,9 +49,12 @@ export class FindSession {
   }
 
   private async candidates(reference: string | undefined, preferred: string | undefined): Promise<LiveSession[]> {
+    const [name = '', tenant] = (reference ?? '').split('/').reverse()
+    const tenantId = tenant === undefined ? undefined : (await this.tenants.byRef(tenant)).id
     const look = () => {
       const all = this.live.list()
-      if (reference !== undefined) return all.filter((session) => isMeant(session, reference))
+      if (reference !== undefined)
+        return all.filter((session) => session.id === reference || isCalled(session, name, tenantId))
       const favourite = all.filter(({ name }) => name === preferred)
       return favourite.length > 0 ? favourite : all
     }
@@ -65,10 +65,8 @@ export class FindSession {
   }
 }
 
-function isMeant(session: LiveSession, reference: string): boolean {
-  if (reference === session.id) return true
-  const [name = '', tenant] = reference.split('/').reverse()
-  return session.name === name && (tenant === undefined || session.tenantId === tenantIdOf(tenant))
+function isCalled(session: LiveSession, name: string, tenantId: TenantId | undefined): boolean {
+  return session.name === name && (tenantId === undefined || session.tenantId === tenantId)
 }
 
 function notFound(reference: string | undefined): AppError {
