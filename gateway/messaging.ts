@@ -11,7 +11,7 @@ import { createEventStreams } from './events/create-event-streams.js'
 import { EventPresenter } from './events/event-presenter.js'
 import { EventRepository } from './events/event-repository.js'
 import { SealedData } from './events/sealed-data.js'
-import type { Keyless } from './http/authenticate.js'
+import { type Keyless, mayUse } from './http/authenticate.js'
 import type { ApiRouter, OpenRouter } from './http/context.js'
 import { createGuardedClient } from './http/guarded-client.js'
 import type { IdempotencyKeys } from './idempotency/idempotency-keys.js'
@@ -204,7 +204,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
     repository: messageRepository,
     events: eventRepository,
     onAccepted: () => numbers.accepted(),
-    keepMedia: ({ tenantId, id }, kind, source) => media.forSending({ tenantId, sessionId: id }, kind, source),
+    keepMedia: ({ key }, { tenantId, id: sessionId }, kind, source) =>
+      media.forSending({ tenantId, sessionId, mayUse: (other) => mayUse(key, other) }, kind, source),
   })
   const decisions = new MessageDecisions({
     ...{ db, news, directory, clock, time },

@@ -43,6 +43,11 @@ export interface Owner {
   sessionId?: SessionId
 }
 
+/** The session that a file is sent with, for somebody who may not see the files of all sessions. */
+export interface Sender extends Required<Owner> {
+  mayUse: (sessionId: SessionId) => boolean
+}
+
 export class Media {
   constructor(private readonly options: MediaOptions) {}
 
@@ -110,11 +115,11 @@ export class Media {
    * `too_large` (`media_too_large`), `unsupported_type` (`media_type_mismatch`), `timeout` (`url_timeout`) and
    * `storage_full` (`media_quota_exceeded`).
    */
-  async forSending(owner: Required<Owner>, kind: MediaType, source: MediaSource): Promise<StoredMedia> {
+  async forSending(owner: Sender, kind: MediaType, source: MediaSource): Promise<StoredMedia> {
     const { repository, nodes, sources } = this.options
     if ('id' in source) {
       const row = isId('med', source.id) ? await repository.find(owner.tenantId, source.id) : null
-      if (!row) {
+      if (!row || (row.sessionId && !owner.mayUse(row.sessionId))) {
         throw new AppError('unprocessable', `There is no file ${source.id.slice(0, 40)}.`, {
           reason: 'media_not_found',
         })

@@ -133,7 +133,7 @@ export const listing = {
   method: 'get',
   scope: 'messages:read',
   query: ListMessages,
-  codes: ['invalid_number'],
+  codes: ['invalid_number', 'session_not_found'],
   answers: answersPage,
 } as const
 

@@ -37,7 +37,7 @@ export interface MessagesOptions {
   keys: IdempotencyKeys
   quotas: MessageAcceptorOptions['quotas']
   handOver: { wake: (session: Session, message: Message) => void; isLive: (nodeId: NodeId) => boolean }
-  keepMedia: DraftContext['keepMedia']
+  keepMedia: (caller: Caller, ...args: Parameters<DraftContext['keepMedia']>) => ReturnType<DraftContext['keepMedia']>
   /** A message was taken on. For the metrics. */
   onAccepted: () => void
   clock: Clock
@@ -82,7 +82,7 @@ export class Messages {
    */
   async accept(caller: Caller, ref: string, request: MessageRequest): Promise<Message> {
     const session = await this.session(caller, ref)
-    const message = await this.draft(session, request, caller.traceId)
+    const message = await this.draft(session, request, caller)
     await this.acceptor.add(message)
     this.stored(session, message)
     return message
@@ -96,18 +96,17 @@ export class Messages {
     const { keys } = this.options
     const session = await this.session(caller, ref)
     // Its file is fetched before it can be stored: by one request only.
-    const { traceId } = caller
-    if (under.claim || !needsFetching(request)) return this.storeOnce(session, request, under, traceId)
+    if (under.claim || !needsFetching(request)) return this.storeOnce(session, request, under, caller)
     const claim = await keys.claim(under.key.asks(under.asked, session.id))
     if ('answered' in claim) return { earlier: claim.answered }
-    return keys.hold(claim, () => this.storeOnce(session, request, { ...under, claim }, traceId))
+    return keys.hold(claim, () => this.storeOnce(session, request, { ...under, claim }, caller))
   }
 
   private async storeOnce(
     session: Session,
     request: MessageRequest,
     under: Under,
-    traceId: string | undefined,
+    caller: Caller,
   ): Promise<Acceptance> {
     const { key, asked, claim } = under
     const keyed = key.asks(asked, session.id)
@@ -115,7 +114,7 @@ export class Messages {
       checkSame(earlier, keyed)
       return { earlier }
     }
-    const message = await this.draft(session, request, traceId).catch(async (error: unknown) => {
+    const message = await this.draft(session, request, caller).catch(async (error: unknown) => {
       // What was accepted then is answered now, whatever has become of the session since.
       const earlier = claim ? null : await this.options.keys.find(key.id)
       if (!earlier) throw error
@@ -129,14 +128,15 @@ export class Messages {
     return { message, answer }
   }
 
-  private async draft(session: Session, request: MessageRequest, traceId: string | undefined): Promise<Message> {
+  private async draft(session: Session, request: MessageRequest, caller: Caller): Promise<Message> {
     if (!takesMessages(session.status)) {
       throw new AppError('not_ready', `The session ${session.name} is ${session.status} and takes no messages.`)
     }
-    const { keepMedia, clock, time } = this.options
+    const { clock, time } = this.options
+    const keepMedia: DraftContext['keepMedia'] = (...args) => this.options.keepMedia(caller, ...args)
     const findMessage = (owner: TenantId, id: MessageId) => this.options.repository.find(owner, id)
     const message = await draftMessage(session, request, { clock, time, findMessage, keepMedia })
-    if (traceId) message.traceId = traceId
+    if (caller.traceId) message.traceId = caller.traceId
     // With the node in reach it may have the message a moment after the commit.
     message.offered = this.options.handOver.isLive(session.nodeId)
     return message

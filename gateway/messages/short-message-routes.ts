@@ -42,6 +42,11 @@ export function shortMessageRoutes(parts: ShortMessageParts): ApiRouter {
     const work = async (claim?: Claim) => {
       const given = await readMedia(ctx, parts)
       const { session, recipient, caption, reference } = given.request
+      // Before its file is fetched and kept: who may not send has nothing fetched.
+      await messages.session(callerOf(ctx), session).catch(async (error: unknown) => {
+        if (given.file) await incoming.discard(given.file)
+        throw error
+      })
       const { kind, id } = await keepMedia(ctx, parts, given)
       const file = { id, ...(caption === undefined ? {} : { caption }) }
       const input = { to: recipient, type: kind, [kind]: file, reference } as MessageRequestInput
