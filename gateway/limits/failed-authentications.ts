@@ -34,8 +34,11 @@ export class FailedAuthentications {
   check(address: string, text: string): void {
     if (this.refused.size === 0) return
     const now = performance.now()
-    const until = this.refused.get(addressGroup(address)) ?? 0
-    if (until <= now || (this.good.get(digest(address, text)) ?? 0) > now) return
+    const group = addressGroup(address)
+    const until = this.refused.get(group)
+    if (until === undefined) return
+    if (until <= now) return void this.refused.delete(group)
+    if ((this.good.get(digest(group, text)) ?? 0) > now) return
     this.options.onRefused()
     throw new AppError('rate_limited', 'Too many requests from this address had keys that are not valid.', {
       reason: 'too_many_failures',
@@ -48,8 +51,8 @@ export class FailedAuthentications {
     const { remaining, resetMs } = await this.options.limiter.take(group, this.options.limit)
     if (remaining > 0) return
     const now = performance.now()
-    if ((this.refused.get(group) ?? 0) <= now)
-      this.options.log.warn({ address: group }, 'authentication.address_refused')
+    const isNew = (this.refused.get(group) ?? 0) <= now
+    if (isNew) this.options.log.warn({ address: group }, 'authentication.address_refused')
     keep(this.refused, group, now + resetMs)
   }
 
@@ -58,7 +61,7 @@ export class FailedAuthentications {
     const name = `${address} ${hash}`
     if ((this.noted.get(name) ?? 0) > now) return
     keep(this.noted, name, now + GOOD_MS / 2)
-    keep(this.good, digest(address, text), now + GOOD_MS)
+    keep(this.good, digest(addressGroup(address), text), now + GOOD_MS)
   }
 }
 
@@ -71,8 +74,6 @@ function keep(kept: Map<string, number>, key: string, until: number): void {
   if (oldest !== undefined) kept.delete(oldest)
 }
 
-function digest(address: string, text: string): string {
-  return createHash('sha256')
-    .update(`${addressGroup(address)} ${text}`)
-    .digest('base64')
+function digest(group: string, text: string): string {
+  return createHash('sha256').update(`${group} ${text}`).digest('base64')
 }

@@ -41,6 +41,9 @@ export interface Taken<Item extends Counted> {
 }
 
 export class Quotas {
+  /** Tenants that have used up this limit on this day: that does not change any more. */
+  private readonly usedUp = new Map<TenantId, { day: number; limit: number }>()
+
   constructor(private readonly options: QuotasOptions) {}
 
   /** How many messages a tenant may have accepted on a day; null is as many as it likes. */
@@ -55,6 +58,12 @@ export class Quotas {
     const day = dayOf(this.options.time())
     const row = await this.options.repository.find(tenantId, day)
     return { used: row?.used ?? 0, limit, resetsAt: resetsAt(day) }
+  }
+
+  /** Known without asking: who goes on and on at its limit costs nothing more. */
+  isUsedUp({ tenantId, limit }: Counted): boolean {
+    const known = this.usedUp.get(tenantId)
+    return known !== undefined && known.limit === limit && known.day === dayOf(this.options.time())
   }
 
   /**
@@ -103,7 +112,7 @@ export class Quotas {
   }
 
   private async takeOne(tx: Tx, { tenantId, limit, count }: Wanted, day: number) {
-    const { repository } = this.options
+    const { db, repository } = this.options
     const bounds = { unwarned: warnedFrom(limit), warned: limit }
     const all = { granted: count, news: [] }
     if (await repository.countBelow(tx, { tenantId, day, count }, bounds)) return all
@@ -114,6 +123,7 @@ export class Quotas {
     // More than the limit only where it was lowered meanwhile.
     const granted = Math.min(count, Math.max(0, limit - before))
     const used = before + granted
+    if (used >= limit) db.afterCommit(tx, () => this.usedUp.set(tenantId, { day, limit }))
     const due = Math.max(told, quotaTold.indexOf(toldAt(used, limit)))
     if (used !== counted || due !== told) await repository.set(tx, tenantId, day, { used, told: due })
     const types = (['quota.warning', 'quota.reached'] as const).slice(told, due)

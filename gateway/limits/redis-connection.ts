@@ -13,8 +13,8 @@ export interface RedisConnectionOptions {
 const CONNECT_MS = 2_000
 /** A request waits so long for its count at most. */
 const COMMAND_MS = 500
-/** A connection that takes commands and answers none is thrown away. */
-const SILENT_MS = 5_000
+/** A connection that answers nothing for so long is thrown away, whatever the kernel still hopes for. */
+const SILENT_MS = 3_000
 /** So long nobody asks again after a failure; then one does. */
 const REST_MS = 1_000
 const MOST_BETWEEN_MS = 2_000
@@ -25,7 +25,8 @@ const MOST_BETWEEN_MS = 2_000
  */
 export class RedisConnection implements Service {
   readonly client: Redis
-  private isAway = false
+  /** By the steady clock; undefined while it works. */
+  private awaySince: number | undefined
   private restUntil = 0
   private isStopping = false
   private readonly onFailure: () => void
@@ -38,7 +39,6 @@ export class RedisConnection implements Service {
       lazyConnect: true,
       connectTimeout: CONNECT_MS,
       commandTimeout: COMMAND_MS,
-      socketTimeout: SILENT_MS,
       // Whoever asks is waiting: nothing is kept for later, or sent again.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -57,7 +57,7 @@ export class RedisConnection implements Service {
     this.onFailure = () => failures.inc()
     metrics.gauges(
       { up: { name: 'switchboard_redis_up', help: '1 while rate limits are counted in Redis, 0 while it is away.' } },
-      () => ({ up: [{ value: this.client.status === 'ready' && !this.isAway ? 1 : 0 }] }),
+      () => ({ up: [{ value: this.client.status === 'ready' && this.awaySince === undefined ? 1 : 0 }] }),
     )
   }
 
@@ -76,7 +76,7 @@ export class RedisConnection implements Service {
   /** While it is away, true for one asker at a time: who is told so has to say how it went. */
   canBeAsked(): boolean {
     if (this.client.status !== 'ready') return false
-    if (!this.isAway) return true
+    if (this.awaySince === undefined) return true
     const now = performance.now()
     if (now < this.restUntil) return false
     this.restUntil = now + REST_MS
@@ -84,17 +84,21 @@ export class RedisConnection implements Service {
   }
 
   worked(): void {
-    if (!this.isAway) return
-    this.isAway = false
+    if (this.awaySince === undefined) return
+    this.awaySince = undefined
     this.options.log.info('redis.back')
   }
 
   failed(err: unknown): void {
     if (this.isStopping) return
     this.onFailure()
-    this.restUntil = performance.now() + REST_MS
-    if (this.isAway) return
-    this.isAway = true
-    this.options.log.warn({ err }, 'redis.away')
+    const now = performance.now()
+    this.restUntil = now + REST_MS
+    if (this.awaySince === undefined) {
+      this.awaySince = now
+      this.options.log.warn({ err }, 'redis.away')
+    } else if (this.client.status === 'ready' && now - this.awaySince > SILENT_MS) {
+      this.client.disconnect(true)
+    }
   }
 }

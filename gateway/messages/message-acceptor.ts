@@ -19,7 +19,7 @@ export interface MessageAcceptorOptions {
   db: Database
   repository: MessageRepository
   keys: IdempotencyKeys
-  quotas: Pick<Quotas, 'limitOf' | 'take' | 'tell' | 'refusal'>
+  quotas: Pick<Quotas, 'limitOf' | 'isUsedUp' | 'take' | 'tell' | 'refusal'>
 }
 
 const TRIES = 3
@@ -62,10 +62,16 @@ export class MessageAcceptor {
   }
 
   private async accept(message: Message, admission?: Admission): Promise<IdempotencyKey | null> {
+    const { keys, quotas } = this.options
     const { tenantId } = message
-    const limit = await this.options.quotas.limitOf(tenantId)
+    const limit = await quotas.limitOf(tenantId)
+    if (quotas.isUsedUp({ tenantId, limit })) {
+      const earlier = admission && !admission.claim ? await keys.find(admission.request.id) : null
+      if (earlier) return earlier
+      throw quotas.refusal(limit)
+    }
     const result = await this.coalescer.add({ message, tenantId, limit, ...(admission ? { admission } : {}) })
-    if (result === 'refused') throw this.options.quotas.refusal(limit)
+    if (result === 'refused') throw quotas.refusal(limit)
     return result
   }
 
