@@ -2,7 +2,8 @@
 import type { MessageId, MessageStatus } from '../../proto/contract.js'
 import type { Message } from '../messages/message.js'
 
-const MOST_KEPT = 2_000
+/** Each may be as large as a request. */
+const MOST_KEPT = 500
 
 export class FreshMessages {
   private readonly kept = new Map<MessageId, Message>()

@@ -80,10 +80,9 @@ export class HandOverRound {
     const { node, sessions, waiting } = await this.look(nodeId, [id], MOST_MESSAGES)
     const session = sessions.get(id)
     if (!node || !session || waiting.length === 0) return
-    const batch = withinBytes(waiting, MOST_BYTES)
-    const files = batch.flatMap(({ content }) => storedMediaOf(content)?.id ?? [])
     // From here on the node may have them, and only it says what becomes of them.
-    await this.markOffered(batch)
+    const batch = await this.markOffered(withinBytes(waiting, MOST_BYTES))
+    const files = batch.flatMap(({ content }) => storedMediaOf(content)?.id ?? [])
     if (files.length > 0) await this.options.media.giveToNode(node, files)
     if ((await this.give(node, batch)).length === 0) return
     this.options.log.warn({ session: id, node: nodeId }, 'hand_over.session_unknown')
@@ -138,8 +137,8 @@ export class HandOverRound {
 
   /** Answers whose messages the node refused because it does not know their session. */
   private async give(node: LiveNode, batch: readonly Message[]): Promise<SessionId[]> {
-    if (batch.length === 0) return []
     const offered = await this.markOffered(batch)
+    if (offered.length === 0) return []
     const outgoing = offered.map((message) => ({
       ...outgoingToProto(toOutgoing(message, this.options.time())),
       sessionId: message.sessionId,
@@ -189,7 +188,7 @@ export class HandOverRound {
     const first = batch.filter(({ offered }) => !offered).map(({ id }) => id)
     if (first.length === 0) return batch
     const marked = new Set(await this.options.db.write((tx) => this.options.messages.markOffered(tx, first)))
-    return batch.filter(({ id, offered }) => offered || marked.has(id))
+    return batch.flatMap((message) => (message.offered || marked.has(message.id) ? { ...message, offered: true } : []))
   }
 }
 
