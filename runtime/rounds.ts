@@ -6,8 +6,8 @@ export interface RoundsOptions {
   restMs: number
   /** Rests before the first round, too. */
   restFirst?: boolean
-  /** A round that fails ends none of those that follow. */
-  onFailed: (err: unknown) => void
+  /** A round that fails ends none of those that follow. `isNew`: the one before did not fail. */
+  onFailed: (err: unknown, isNew: boolean) => void
 }
 
 /** Work that is done round after round until it is stopped. A wake ends the rest, or spares the next one. */
@@ -15,6 +15,7 @@ export class Rounds implements Service {
   private stopping = new AbortController()
   private running: Promise<void> = Promise.resolve()
   private isWoken = false
+  private hasFailed = false
   private readonly bell = new Bell()
 
   constructor(private readonly options: RoundsOptions) {}
@@ -46,7 +47,13 @@ export class Rounds implements Service {
     if (restFirst) await this.bell.wait(restMs, signal)
     while (!signal.aborted) {
       this.isWoken = false
-      await round(signal).catch(onFailed)
+      try {
+        await round(signal)
+        this.hasFailed = false
+      } catch (err) {
+        onFailed(err, !this.hasFailed)
+        this.hasFailed = true
+      }
       if (!this.isWoken) await this.bell.wait(restMs, signal)
     }
   }

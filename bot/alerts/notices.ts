@@ -22,17 +22,13 @@ interface Parts {
 /** Tells operators what the gateway has to say of tenants: webhooks that fail, limits that are reached. */
 export class Notices implements Service {
   private readonly rounds: Rounds
-  private hasFailed = false
 
   constructor(private readonly parts: Parts) {
     this.rounds = new Rounds({
       round: () => this.tellDue(),
       restMs: parts.checkMs ?? CHECK_MS,
-      onFailed: (err) => {
-        // Once for each outage: that the gateway is away is seen elsewhere, too.
-        if (!this.hasFailed) parts.log.warn({ err }, 'notices.not_read')
-        this.hasFailed = true
-      },
+      // Once for each outage: that the gateway is away is seen elsewhere, too.
+      onFailed: (err, isNew) => isNew && parts.log.warn({ err }, 'notices.not_read'),
     })
   }
 
@@ -54,7 +50,6 @@ export class Notices implements Service {
     }
     // Only now: what could not be told is told the next time.
     if (nextCursor !== cursor) state.run('INSERT OR REPLACE INTO notices (one, cursor) VALUES (1, ?)', nextCursor)
-    this.hasFailed = false
   }
 }
 

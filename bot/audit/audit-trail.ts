@@ -36,17 +36,13 @@ interface Parts {
  */
 export class AuditTrail implements Service {
   private readonly rounds: Rounds
-  private hasFailed = false
 
   constructor(private readonly parts: Parts) {
     this.rounds = new Rounds({
       round: () => this.tellDue(),
       restMs: parts.checkMs ?? CHECK_MS,
-      onFailed: (err) => {
-        // Once for each outage.
-        if (!this.hasFailed) parts.log.warn({ err }, 'audit.not_told')
-        this.hasFailed = true
-      },
+      // Once for each outage.
+      onFailed: (err, isNew) => isNew && parts.log.warn({ err }, 'audit.not_told'),
     })
   }
 
@@ -87,6 +83,5 @@ export class AuditTrail implements Service {
       )
       state.run('DELETE FROM audit WHERE id = ?', done.id)
     }
-    this.hasFailed = false
   }
 }
