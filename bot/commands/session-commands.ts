@@ -55,39 +55,29 @@ export function startCommand(parts: CommandParts, commands: () => Command[]): Co
 }
 
 export function logoutCommand(parts: CommandParts): Command {
-  return {
-    name: 'logout',
-    usage: '<name>',
-    summary: 'unlink the number of a session',
-    urgent: true,
-    run: async (call) => {
-      const session = await named(parts, call)
-      await confirm(
-        parts,
-        call,
-        session,
-        'logout',
-        rich`Unlink the number of <b>${session.name}</b>? It has to be linked anew afterwards.`,
-      )
-    },
-  }
+  const question = ({ name }: LiveSession) =>
+    rich`Unlink the number of <b>${name}</b>? It has to be linked anew afterwards.`
+  return confirmed(parts, 'logout', 'unlink the number of a session', question)
 }
 
 export function deleteCommand(parts: CommandParts): Command {
+  const question = ({ name }: LiveSession) =>
+    rich`Delete <b>${name}</b>? Its number is unlinked and its name is free again.`
+  return confirmed(parts, 'delete', 'delete a session for good; its messages are kept', question)
+}
+
+/** Done once the operator has said so twice. */
+function confirmed(
+  parts: CommandParts,
+  name: 'logout' | 'delete',
+  summary: string,
+  question: (session: LiveSession) => Html,
+): Command {
   return {
-    name: 'delete',
-    usage: '<name>',
-    summary: 'delete a session for good; its messages are kept',
-    urgent: true,
+    ...{ name, usage: '<name>', summary, urgent: true },
     run: async (call) => {
       const session = await named(parts, call)
-      await confirm(
-        parts,
-        call,
-        session,
-        'delete',
-        rich`Delete <b>${session.name}</b>? Its number is unlinked and its name is free again.`,
-      )
+      await confirm(parts, call, session, name, question(session))
     },
   }
 }
