@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mediaOf } from '../../../proto/contract.js'
 import { PICTURE, VOICE } from '../../../simulator/fixtures.js'
 import { createSimulator, type Draft, type KeyShape, type Phone } from '../../../simulator/simulator.js'
-import { createHarness, outgoing, text, type Harness, type TestClient } from './wwebjs-harness.js'
+import { linkedSession, outgoing, text, type Harness, type TestClient } from './wwebjs-harness.js'
 
 const shapes: { keyShape: KeyShape; addressing: 'c.us' | 'lid' }[] = [
   { keyShape: '_serialized', addressing: 'lid' },
@@ -19,13 +19,7 @@ describe.each(shapes)('what a session with keys as $keyShape and chats by $addre
 
   beforeAll(async () => {
     await simulator.start()
-    harness = await createHarness(simulator.chromiumArgs())
-    anna = await simulator.whatsapp.phone('4915111111111', { name: 'Anna' })
-    ben = await simulator.whatsapp.phone('4915122222222', { name: 'Ben' })
-    session = harness.client()
-    await session.client.start()
-    await anna.scan((await session.next('qr')).qr)
-    await session.next('connected')
+    ;({ harness, session, anna, ben } = await linkedSession(simulator))
   })
 
   afterAll(async () => {

@@ -95,6 +95,24 @@ export async function createHarness(chromiumArgs: string[], settings: Partial<Br
 }
 export type Harness = Awaited<ReturnType<typeof createHarness>>
 
+/** As much of the simulator as this needs, which the product does not know. */
+interface Phones<Phone> {
+  chromiumArgs(): string[]
+  whatsapp: { phone(number: string, options: { name: string }): Promise<Phone> }
+}
+
+/** A session that is linked to Anna's phone, and Ben who writes to her. */
+export async function linkedSession<Phone extends { scan(qr: string): Promise<void> }>(simulator: Phones<Phone>) {
+  const harness = await createHarness(simulator.chromiumArgs())
+  const anna = await simulator.whatsapp.phone('4915111111111', { name: 'Anna' })
+  const ben = await simulator.whatsapp.phone('4915122222222', { name: 'Ben' })
+  const session = harness.client()
+  await session.client.start()
+  await anna.scan((await session.next('qr')).qr)
+  await session.next('connected')
+  return { harness, session, anna, ben }
+}
+
 export function outgoing(to: string, content: Content, more: Partial<OutgoingMessage> = {}): OutgoingMessage {
   const id = newId('msg')
   return {
