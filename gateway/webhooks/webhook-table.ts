@@ -1,24 +1,11 @@
-import type { TenantId } from '../../proto/contract.js'
 import { nullable, Table } from '../db/table.js'
-import type { Health, Signature, WebhookId, WebhookStatus } from './webhook.js'
+import type { Webhook, WebhookSecrets } from './webhook.js'
 
-export interface WebhookRow {
-  id: WebhookId
-  tenantId: TenantId
-  url: string
-  events: string[]
-  sessions: string[]
+export interface WebhookRow extends Omit<Webhook, keyof WebhookSecrets> {
+  /** The secrets. */
   sealed: string
-  description: string | null
-  signature: Signature
-  ordered: boolean
-  concurrency: number
-  status: WebhookStatus
-  reason: string | null
-  health: Health
   holder: string | null
   leaseUntil: number | null
-  createdAt: Date
 }
 
 export const webhookTable = new Table<WebhookRow>('webhooks', (c) => ({

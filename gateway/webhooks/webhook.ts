@@ -76,8 +76,10 @@ export function isFailing(health: Health, now: number, { firstMs }: BreakerTimes
  * the time that it has been failing by now. Undefined when it is not failing.
  */
 export function probeAt(health: Health, { firstMs, mostMs }: BreakerTimes): number | undefined {
-  const { failingSince, failedAt, askedUntil = 0 } = health
-  if (failingSince === undefined || failedAt === undefined) return undefined
+  const { failingSince, askedUntil = 0 } = health
+  if (failingSince === undefined) return undefined
+  // A row of an earlier version does not say it.
+  const failedAt = health.failedAt ?? failingSince
   const restMs = Math.min(Math.max((failedAt - failingSince) / 4, firstMs), PROBE_RESTS * mostMs)
   return Math.max(failedAt + restMs, askedUntil)
 }
