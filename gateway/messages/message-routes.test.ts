@@ -15,7 +15,7 @@ describe.each(databases())('messages over REST on $name', (target) => {
 
   it('accepts a message and shows it sent, delivered and read, with its history', async () => {
     const session = await talk.linked()
-    const body = 'Grüße 🧑🏽‍🚀 \u0000 "\\'
+    const body = 'Grüße 🧑🏽‍🚀 \t "\\'
     const sent = await talk.send(session, text(body, { reference: 'order-77', expiresInSeconds: 3_600 }))
     expect(sent).toMatchObject({
       status: 202,
