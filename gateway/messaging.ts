@@ -142,7 +142,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const nodeClient: NodeDirectory['get'] = (id) => directory.get(id)
   const messageFiles = new MessageFilesRepository(db)
   const files = createMedia({
-    ...{ db, guarded, nodeClient, clock, log },
+    ...{ db, guarded, nodeClient, metrics, clock, log },
     dataDir: options.dataDir,
     s3: options.s3,
     limits: options.limits.of,

@@ -5,6 +5,7 @@ import type { NodeClient } from '../../proto/node-client.js'
 import type { Clock } from '../../runtime/clock.js'
 import { inOrder, type Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
+import type { Metrics } from '../../runtime/metrics.js'
 import type { Database, Tx } from '../db/database.js'
 import type { NewEvent } from '../events/event.js'
 import type { GuardedClient } from '../http/guarded-client.js'
@@ -14,6 +15,7 @@ import { IncomingFiles } from './incoming-files.js'
 import { LocalMediaStore } from './local-media-store.js'
 import { Media } from './media.js'
 import { MediaCopier } from './media-copier.js'
+import { addMediaMetrics, storeFailures } from './media-metrics.js'
 import { MediaQuota } from './media-quota.js'
 import { MediaRepository } from './media-repository.js'
 import { MediaSources } from './media-sources.js'
@@ -37,6 +39,7 @@ export interface MediaPartsOptions {
   addEvents: (tx: Tx, events: readonly NewEvent[], now: number) => Promise<unknown>
   /** Events were stored. */
   onTold: () => void
+  metrics: Metrics
   clock: Clock
   log: Logger
 }
@@ -54,14 +57,16 @@ export interface MediaParts {
 }
 
 export function createMedia(options: MediaPartsOptions): MediaParts {
-  const { db, dataDir, s3, guarded, nodeClient, clock, log } = options
+  const { db, dataDir, s3, guarded, nodeClient, metrics, clock, log } = options
   const folder = join(dataDir, 'media')
   const repository = new MediaRepository(db)
   const incoming = new IncomingFiles(folder)
-  const store = s3 ? new S3MediaStore(s3, log) : new LocalMediaStore(folder)
+  const store = s3 ? bucket(s3, options) : new LocalMediaStore(folder)
+  const totals = new MediaTotalsRepository(db)
+  addMediaMetrics({ metrics, totals })
   const quota = new MediaQuota({
     ...{ db, clock },
-    repository: new MediaTotalsRepository(db),
+    repository: totals,
     limits: options.limits,
     addEvents: options.addEvents,
     onTold: options.onTold,
@@ -75,4 +80,9 @@ export function createMedia(options: MediaPartsOptions): MediaParts {
     isToBeSent: options.isToBeSent,
   })
   return { repository, quota, incoming, store, nodes, media, copier, files: inOrder(incoming, store) }
+}
+
+function bucket(settings: S3Settings, { metrics, log }: MediaPartsOptions): MediaStore {
+  const failures = storeFailures(metrics)
+  return new S3MediaStore(settings, log, (operation) => failures.inc({ operation }))
 }

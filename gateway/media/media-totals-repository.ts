@@ -16,6 +16,17 @@ export class MediaTotalsRepository {
     return this.db.read((reader) => this.select(reader, tenantId))
   }
 
+  /** Of all tenants together. */
+  async all(): Promise<Omit<MediaTotals, 'told'>> {
+    const [row] = await this.db.read((reader) =>
+      query<{ files: number | string | null; bytes: number | string | null }>(
+        reader,
+        'SELECT SUM(files) AS files, SUM(bytes) AS bytes FROM media_totals',
+      ),
+    )
+    return { files: Number(row?.files ?? 0), bytes: Number(row?.bytes ?? 0) }
+  }
+
   /** Adds a file unless it would be more than the limit; answers whether it fits, and what is kept then. */
   async take(
     tx: EntityManager,

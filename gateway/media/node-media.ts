@@ -43,7 +43,12 @@ export class NodeMedia {
         log.error({ err: error, media: id }, 'media.lost')
         return null
       })
-      if (chunks) await client.uploadMedia({ sha256, size, mimetype }, chunks)
+      try {
+        if (chunks) await client.uploadMedia({ sha256, size, mimetype }, chunks)
+      } finally {
+        // A node that has it already reads nothing.
+        chunks?.destroy()
+      }
     }
   }
 
@@ -63,11 +68,13 @@ export class NodeMedia {
 
   /** A file that there is no room for, straight from its node. */
   async passOn(row: MediaRow, range?: ByteRange): Promise<Readable> {
-    const { incoming, nodeClient } = this.options
+    const { incoming, nodeClient, log } = this.options
     if (!row.nodeId) throw gone()
     const written = await this.download(nodeClient(row.nodeId), row)
     const chunks = createReadStream(written.path, { ...range })
-    chunks.once('close', () => void incoming.discard(written))
+    chunks.once('close', () => {
+      incoming.discard(written).catch((err: unknown) => log.warn({ err, media: row.id }, 'media.not_discarded'))
+    })
     return chunks
   }
 

@@ -19,6 +19,7 @@ import { SettingsError } from '../../runtime/settings.js'
 import type { MediaId } from '../messages/message.js'
 import type { ByteRange } from './byte-range.js'
 import type { WrittenFile } from './incoming-file.js'
+import type { StoreOperation } from './media-metrics.js'
 import { gone, type KeptFile, type MediaStore, nameOf } from './media-store.js'
 
 export interface S3Settings {
@@ -51,6 +52,8 @@ export class S3MediaStore implements MediaStore {
   constructor(
     private readonly settings: S3Settings,
     private readonly log: Logger,
+    /** For the metrics. */
+    private readonly onFailed: (operation: StoreOperation) => void = () => undefined,
   ) {}
 
   /** Throws SettingsError when the bucket is refused; one that does not answer now may do so later. */
@@ -201,9 +204,10 @@ export class S3MediaStore implements MediaStore {
     return this.client
   }
 
-  private translated(error: unknown, operation: string, media?: MediaId): AppError {
+  private translated(error: unknown, operation: StoreOperation, media?: MediaId): AppError {
     if (error instanceof AppError) return error
     if (isMissing(error)) return gone(null, error)
+    this.onFailed(operation)
     this.log.warn({ err: error, operation, media }, 'media_store.failed')
     return unavailable(error)
   }
