@@ -23,7 +23,6 @@ export interface ConnectedTimeOptions {
   sessionsOn: (nodeId: NodeId) => Promise<Pick<Session, 'id' | 'tenantId' | 'status' | 'connectedAt' | 'changedAt'>[]>
   time: Clock
   log: Logger
-  roundMs?: number | undefined
 }
 
 const ROUND_MS = 5_000
@@ -52,7 +51,7 @@ export class ConnectedTime implements Service {
   constructor(private readonly options: ConnectedTimeOptions) {
     this.rounds = new Rounds({
       round: () => this.count(),
-      restMs: options.roundMs ?? ROUND_MS,
+      restMs: ROUND_MS,
       onFailed: (err) => this.failed(err),
     })
   }
@@ -102,20 +101,25 @@ export class ConnectedTime implements Service {
     const sum = new UsageSum()
     for (const connection of ended) addTime(sum, connection, counted.to, Math.min(connection.to, to))
     for (const connection of node.open.values()) addTime(sum, connection, counted.to, to)
-    const isOurs = await db.write(async (tx) => {
-      if (!(await repository.moveNode(tx, nodeId, counted.asStored, to))) return false
-      await repository.add(tx, sum.counts())
-      return true
-    })
-    if (!isOurs) return void (this.followed.get(nodeId) === node && this.live(nodeId))
-    node.counted = { to, asStored: to }
+    const counts = sum.counts()
+    // Where nothing is connected, nothing is written.
+    if (counts.length > 0) {
+      const isOurs = await db.write(async (tx) => {
+        if (!(await repository.moveNode(tx, nodeId, counted.asStored, to))) return false
+        await repository.add(tx, counts)
+        return true
+      })
+      if (!isOurs) return void (this.followed.get(nodeId) === node && this.live(nodeId))
+    }
+    node.counted = { to, asStored: counts.length > 0 ? to : counted.asStored }
     node.ended.splice(0, ended.length)
   }
 
   /** Goes on where it was left, by this gateway or another, unless nobody looked for too long. */
   private async begin(nodeId: NodeId, { since }: Followed) {
     const asStored = await this.options.repository.nodeCountedTo(nodeId, since)
-    return { asStored, to: since - asStored > SILENCE_MS ? since : asStored }
+    // One that was killed had seen more than it had counted.
+    return { asStored, to: since - asStored > SILENCE_MS + ROUND_MS ? since : asStored }
   }
 
   /** Until when it is sure that the node was there. */

@@ -138,7 +138,9 @@ export class UsageRecount implements Service {
   private async correct(drift: UsageCount[], corrections: UsageCount[]): Promise<void> {
     if (drift.length === 0) return
     const { db, counts, log } = this.options
-    await db.write((tx) => counts.add(tx, drift))
+    const sum = new UsageSum()
+    for (const count of drift) sum.add(count)
+    await db.write((tx) => counts.add(tx, sum.counts()))
     for (const { tenantId, sessionId, day, metric, amount } of drift) {
       log.warn({ tenant: tenantId, session: sessionId, day, metric, difference: amount }, 'usage.corrected')
       this.corrected.inc()
