@@ -35,7 +35,7 @@ describe('/api/docs in a browser', () => {
     })
     await page.setViewport({ width: 1280, height: 1000 })
     await page.goto(`${test.gateway.localUrl()}/api/docs`)
-    await page.waitForSelector('.opblock', { timeout: 20_000 })
+    await page.waitForSelector('.opblock', { timeout: 60_000 })
     const document = (await test.ask('GET', '/api/openapi.json')).body
     const routes = Object.values(document.paths as Record<string, object>).flatMap((item) => Object.keys(item))
     const hooks = Object.keys(document.webhooks as object)
@@ -51,7 +51,7 @@ describe('/api/docs in a browser', () => {
     await page.waitForSelector('#operations-Sessions-listSessions .execute')
     await page.click('#operations-Sessions-listSessions .execute')
     const answer = '#operations-Sessions-listSessions .live-responses-table .response-col_status'
-    await page.waitForSelector(`${answer}:not(.col_header)`, { timeout: 20_000 })
+    await page.waitForSelector(`${answer}:not(.col_header)`, { timeout: 60_000 })
     const statuses = await page.$$eval(answer, (cells) => cells.map((cell) => cell.textContent?.trim()))
     if (process.env['DOCS_PICTURE']) await page.screenshot({ path: `${process.env['DOCS_PICTURE']}-1.png` })
     expect(statuses).toContain('200')

@@ -61,9 +61,11 @@ describe('the OpenAPI document', () => {
   it('agrees with docs/api.md: the same routes, the same codes', async () => {
     const text = await readFile(join(root, 'docs', 'api.md'), 'utf8')
     const routes = new Set(
-      [...text.matchAll(/`(GET|POST|PUT|PATCH|DELETE) (\/[\w/{}.-]+)/g)].map(([, method, path = '']) => {
-        return `${method} ${/^\/(livez|readyz|api|link)/.test(path) ? '' : '/api/v1'}${path}`
-      }),
+      [...text.matchAll(/(?:`|-X )(GET|POST|PUT|PATCH|DELETE) (?:"\$URL)?(\/[\w/{}.-]+)/g)].map(
+        ([, method, path = '']) => {
+          return `${method} ${/^\/(livez|readyz|api\/|link\/)/.test(path) ? '' : '/api/v1'}${path}`
+        },
+      ),
     )
     // What the page loads is for the page.
     const told = named.filter((name) => !name.includes(' /link/') && !name.includes('/assets/'))
