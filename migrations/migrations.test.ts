@@ -50,7 +50,7 @@ describe.each(databases())('migrations on $name', (target) => {
     await db.stop()
   })
 
-  it('carry the numbers of sessions from one table to the other and back, also when interrupted', async () => {
+  it('carry numbers of sessions and sums of files from one table to the other, also when interrupted', async () => {
     const db = await openDatabase(target)
     const source = db.source()
     const undoTo = async (name: string) => {
@@ -67,11 +67,20 @@ describe.each(databases())('migrations on $name', (target) => {
       `INSERT INTO sessions (id, tenant_id, name, engine, node_id, wanted, status, pacing, sequence, changed_at, created_at)
        SELECT 'ses_1', id, 'a', 'sandbox', '', 'stopped', 'stopped', '{}', 41, created_at, created_at FROM tenants`,
     )
+    const files = ["'med_1', 'stored', 7", "'med_2', 'stored', 5", "'med_3', 'pending', 100"]
+    for (const file of files) {
+      await source.query(
+        `INSERT INTO media (id, status, size, tenant_id, direction, sha256, mimetype, created_at)
+         SELECT ${file}, id, 'in', '', 'image/png', created_at FROM tenants`,
+      )
+    }
     await source.runMigrations()
     await source.query("UPDATE session_sequences SET sequence = 42 WHERE session_id = 'ses_1'")
     await source.query('DELETE FROM migrations WHERE timestamp > 1790000000018')
     await source.runMigrations()
     expect(await numbers('session_sequences')).toEqual([42])
+    const stored = await source.query<Record<string, number | string>[]>('SELECT files, bytes FROM media_totals')
+    expect(stored.map(({ files, bytes }) => [Number(files), Number(bytes)])).toEqual([[2, 12]])
     await undoTo('SessionSequences1790000000019')
     expect(await numbers('sessions')).toEqual([42])
     await undoTo('DeliveryAttempts1790000000018')
