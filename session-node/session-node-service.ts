@@ -22,7 +22,8 @@ import { AppError } from '../runtime/app-error.js'
 import type { EventStreams, FollowAnswer, FollowRequest } from './event-streams.js'
 import type { MediaFiles } from './media/media-files.js'
 import { actionFromProto } from './sandbox-actions.js'
-import type { GivenMessage, HandOverResult, SessionOrder, Sessions } from './sessions/sessions.js'
+import type { GivenMessage, HandOverResult } from './sessions/given-messages.js'
+import type { SessionOrder, Sessions } from './sessions/sessions.js'
 import { SandboxClient } from './whatsapp/sandbox-client.js'
 
 export interface SessionNodeParts {

@@ -5,23 +5,12 @@ import { sleep } from '../../runtime/clock.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Send } from '../journal/sends.js'
 import type { SessionRecord } from '../journal/session-rows.js'
+import { bySession, type GivenMessage, type HandOverResult, refuseTooMany } from './given-messages.js'
 import { Session } from './session.js'
 import type { SessionWorld } from './session-world.js'
 
 export type SessionOrder = Pick<SessionRecord, 'id' | 'tenantId' | 'name' | 'engine' | 'pacing' | 'sandbox'>
 
-export interface HandOverResult {
-  messageId: string
-  /** Why it was not taken on. */
-  error?: AppError
-}
-
-export interface GivenMessage {
-  sessionId: SessionId
-  message: OutgoingMessage
-}
-
-const MOST_PER_HAND_OVER = 200
 const EXPIRY_BATCH = 500
 
 /** The sessions of this node. */
@@ -66,8 +55,7 @@ export class Sessions implements Service {
   /** Throws `not_found`. */
   get(id: SessionId): Session {
     const session = this.known.get(id)
-    if (!session)
-      throw new AppError('not_found', 'This node does not know the session.', { reason: 'session_not_found' })
+    if (!session) throw sessionUnknown()
     return session
   }
 
@@ -112,17 +100,10 @@ export class Sessions implements Service {
   /** `handOver` for several sessions, in one commit. Those of a session that is not known here are refused. */
   async handOverAll(given: readonly GivenMessage[]): Promise<HandOverResult[]> {
     refuseTooMany(given)
-    const bySession = new Map<SessionId, OutgoingMessage[]>()
-    for (const { sessionId, message } of given) {
-      const before = bySession.get(sessionId)
-      if (before) before.push(message)
-      else bySession.set(sessionId, [message])
-    }
     const results = await Promise.all(
-      [...bySession].map(async ([id, messages]): Promise<HandOverResult[]> => {
+      [...bySession(given)].map(async ([id, messages]): Promise<HandOverResult[]> => {
         if (this.known.has(id)) return this.handOver(id, messages)
-        const error = new AppError('not_found', 'This node does not know the session.', { reason: 'session_not_found' })
-        return messages.map(({ id: messageId }) => ({ messageId, error }))
+        return messages.map(({ id: messageId }) => ({ messageId, error: sessionUnknown() }))
       }),
     )
     return results.flat()
@@ -291,13 +272,12 @@ export class Sessions implements Service {
   }
 }
 
+function sessionUnknown(): AppError {
+  return new AppError('not_found', 'This node does not know the session.', { reason: 'session_not_found' })
+}
+
 /** What was asked for is so, or is under way: the answer to the first time got lost. */
 function isAlready(send: Send, decision: Decision): boolean {
   if (decision === 'resend') return send.resendAsked && send.state !== 'done'
   return send.state === 'done' && (decision === 'failed') === (send.status === 'failed')
-}
-
-function refuseTooMany({ length }: readonly unknown[]): void {
-  if (length <= MOST_PER_HAND_OVER) return
-  throw new AppError('invalid', `At most ${MOST_PER_HAND_OVER} messages at a time.`, { reason: 'too_many_messages' })
 }
