@@ -117,7 +117,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
   }
   const isSuspended = async (tenantId: TenantId) => (await options.tenants.find(tenantId))?.status !== 'active'
   const usage = createUsage({
-    ...{ db, metrics, time, log },
+    ...{ db, metrics, clock, time, log },
     sessions: {
       get: (...args) => options.sessions().get(...args),
       findAll: (ids) => options.sessions().findAll(ids),

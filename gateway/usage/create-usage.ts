@@ -28,7 +28,9 @@ export interface CreateUsageOptions {
   /** How long what is counted is kept, in ms. */
   keep: UsageRecountOptions['keep']
   metrics: Metrics
-  /** By which gateways agree. */
+  /** By which messages are dated. */
+  clock: Clock
+  /** Which runs evenly, and is the same at every gateway. */
   time: Clock
   log: Logger
 }
@@ -41,12 +43,12 @@ export interface Usage extends Service {
 }
 
 export function createUsage(options: CreateUsageOptions): Usage {
-  const { db, sessions, tenantIdOf, quotaState, mediaState, presence, liveNodes, sessionsOn, time, log } = options
+  const { db, clock, log } = options
   const repository = new UsageRepository(db)
-  const connected = new ConnectedTime({ db, repository, presence, liveNodes, sessionsOn, time, log })
-  const report = new UsageReport({ repository: new UsageReportRepository(db), sessions })
+  const connected = new ConnectedTime({ ...options, repository })
+  const report = new UsageReport({ repository: new UsageReportRepository(db), sessions: options.sessions })
   const recount = new UsageRecount({
-    ...{ db, time, log },
+    ...{ db, clock, log },
     repository: new UsageRecountRepository(db),
     counts: repository,
     turn: options.turn,
@@ -59,6 +61,6 @@ export function createUsage(options: CreateUsageOptions): Usage {
     counting: new UsageCounting(repository),
     connected,
     recount,
-    routes: usageRoutes({ report, tenantIdOf, quotaState, mediaState, time }),
+    routes: usageRoutes({ ...options, report }),
   }
 }

@@ -18,7 +18,8 @@ export interface UsageRecountOptions {
   /** How long what is counted is kept, in ms. */
   keep: { messages: number; deliveries: number }
   metrics: Metrics
-  time: Clock
+  /** By which messages are dated. */
+  clock: Clock
   log: Logger
 }
 
@@ -28,7 +29,7 @@ export interface Recounted {
   corrections: UsageCount[]
 }
 
-const EVERY_MS = 1_800_000
+const EVERY_MS = 600_000
 /** What is stored late, such as what waited for its node, has mostly come by then. */
 const SETTLED_MS = 3_600_000
 /** Days that no gateway saw the end of are made up for, as far back as this. */
@@ -41,8 +42,10 @@ export class UsageRecount implements Service {
 
   constructor(private readonly options: UsageRecountOptions) {
     this.rounds = new Rounds({
-      round: () => this.recountDue(options.time()).then(() => undefined),
+      round: () => this.recountDue(options.clock()).then(() => undefined),
       restMs: EVERY_MS,
+      // A process that has just started has other things to do.
+      restFirst: true,
       onFailed: (err) => options.log.warn({ err }, 'usage.not_recounted'),
     })
     this.corrected = options.metrics.counter({

@@ -25,8 +25,8 @@ export interface UsageRoutesOptions {
   quotaState: (tenantId: TenantId) => Promise<QuotaState | null>
   /** What is kept for a tenant, and how much may be; null without a limit. */
   mediaState: (tenantId: TenantId) => Promise<{ files: number; bytes: number; limit: number | null }>
-  /** By which gateways agree on the day. */
-  time: Clock
+  /** By which messages are dated. */
+  clock: Clock
 }
 
 type Asked = z.output<typeof ListUsage>
@@ -35,14 +35,14 @@ const DEFAULT_DAYS = 30
 const Key = z.tuple([z.templateLiteral(['ten_', z.string()]), z.string(), z.string()])
 
 export function usageRoutes(options: UsageRoutesOptions): ApiRouter {
-  const { report, quotaState, mediaState, time } = options
+  const { report, quotaState, mediaState, clock } = options
   const router = new Router<ApiState>()
 
   handle(router, listUsage, async (ctx, { query: asked }) => {
     const { key } = ctx.state
     const { session, groupBy, limit, cursor } = asked
     const tenantId = await tenantOf(ctx, asked, options)
-    const query: UsageQuery = { tenantId, ...rangeOf(asked, time()), session, groupBy }
+    const query: UsageQuery = { tenantId, ...rangeOf(asked, clock()), session, groupBy }
     const everyTenant = tenantId === null
     if (wantsCsv(ctx, asked)) {
       ctx.type = 'text/csv; charset=utf-8'
