@@ -10,9 +10,12 @@ import type { SealedData } from './sealed-data.js'
 import type { EventSession, NewEvent, StoredEvent } from './event.js'
 import { sessionSequenceTable } from './session-sequence-table.js'
 
+/** For what is about all of them: the live tail, what operators are told. */
+export const ALL_TENANTS = '*'
+
 export interface EventFilter {
-  /** Every tenant's unless given. */
-  tenantId?: TenantId | undefined
+  /** Said each time, so that nobody reads what is another's by forgetting it. */
+  tenantId: TenantId | typeof ALL_TENANTS
   /** Only of these; events without a session are then left out. */
   sessionIds?: readonly SessionId[] | undefined
   types?: readonly string[] | undefined
@@ -102,7 +105,7 @@ export class EventRepository {
   }
 
   /** Oldest first, after a place. */
-  async list(after: number, limit: number, filter: EventFilter = {}): Promise<StoredEvent[]> {
+  async list(after: number, limit: number, filter: EventFilter): Promise<StoredEvent[]> {
     if (!filter.sessionIds && !filter.types?.length) return this.listBetween(after, undefined, limit, filter)
     // What is looked for may be rare: it is looked for bit by bit, because others want something of the database, too.
     const newest = await this.newestPlace()
@@ -119,7 +122,7 @@ export class EventRepository {
     const { tenantId, sessionIds, types } = filter
     if (sessionIds?.length === 0) return []
     if (upTo !== undefined) conditions.push(['place <= ?', [upTo]])
-    if (tenantId) conditions.push(['tenant_id = ?', [tenantId]])
+    if (tenantId !== ALL_TENANTS) conditions.push(['tenant_id = ?', [tenantId]])
     if (sessionIds) conditions.push([`session_id IN ${inList(sessionIds)}`, sessionIds])
     if (types?.length) conditions.push([`type IN ${inList(types)}`, types])
     const where = conditions.map(([sql]) => sql).join(' AND ')

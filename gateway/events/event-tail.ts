@@ -4,7 +4,7 @@ import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import { Bell } from '../../runtime/bell.js'
 import type { EventPresenter } from './event-presenter.js'
-import type { EventRepository } from './event-repository.js'
+import { ALL_TENANTS, type EventRepository } from './event-repository.js'
 import type { StoredEvent } from './event.js'
 
 export interface EventTailOptions {
@@ -132,7 +132,7 @@ export class EventTail implements Service {
 
   /** True when there is probably more. */
   private async look(): Promise<boolean> {
-    const events = await this.options.repository.list(this.head, MOST_PER_LOOK)
+    const events = await this.options.repository.list(this.head, MOST_PER_LOOK, { tenantId: ALL_TENANTS })
     const last = events.at(-1)
     if (!last) return false
     const all = [...this.recent, ...events.map((event) => this.tailed(event))]

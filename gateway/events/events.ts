@@ -6,7 +6,7 @@ import type { Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import type { EventType } from './catalogue/catalogue.js'
 import type { EventPresenter } from './event-presenter.js'
-import type { EventFilter, EventRepository } from './event-repository.js'
+import { ALL_TENANTS, type EventFilter, type EventRepository } from './event-repository.js'
 
 export interface EventsOptions {
   repository: EventRepository
@@ -54,7 +54,7 @@ export class Events {
   }
 
   private async check(after: number, newest: number, { tenantId }: EventFilter): Promise<void> {
-    const trimmed = tenantId ? await this.options.trimmedTo(tenantId) : 0
+    const trimmed = tenantId !== ALL_TENANTS ? await this.options.trimmedTo(tenantId) : 0
     // One that is ahead of all is from before the database was restored.
     if (after >= trimmed && after <= newest) return
     const message = 'What came after this cursor is not kept any more. Begin anew without one, or with `since`.'

@@ -2,7 +2,7 @@
 import Router from '@koa/router'
 import { z } from 'zod'
 import type { EventPresenter } from '../events/event-presenter.js'
-import type { EventRepository } from '../events/event-repository.js'
+import { ALL_TENANTS, type EventRepository } from '../events/event-repository.js'
 import type { ApiRouter, ApiState } from '../http/context.js'
 import { handle } from '../http/operation.js'
 import { decodeCursor, encodeCursor } from '../http/pagination.js'
@@ -22,7 +22,7 @@ export function noticeRoutes({ events, presenter }: NoticeParts): ApiRouter {
     const newest = await events.newestPlace()
     // Without a cursor: from now on.
     const after = cursor === undefined ? newest : decodeCursor(Place, cursor)[0]
-    const found = after >= newest ? [] : await events.list(after, limit, { types: noticeTypes })
+    const found = after >= newest ? [] : await events.list(after, limit, { tenantId: ALL_TENANTS, types: noticeTypes })
     const shown = await presenter.all(found)
     // One that is ahead of all is from before the database was restored: it goes on from where things are now.
     const last = found.at(-1)?.place ?? Math.min(after, newest)
