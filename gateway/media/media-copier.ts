@@ -87,9 +87,16 @@ export class MediaCopier implements Service {
         const some = await Promise.all(rows.slice(at, at + AT_ONCE).map((row) => this.copy(row)))
         copied.push(...some.flatMap((sha256) => sha256 ?? []))
       }
-      if (copied.length > 0) await client.call('ConfirmMedia', { sha256: [...new Set(copied)] })
+      await this.confirm(client, nodeId, [...new Set(copied)])
       if (rows.length < MOST_PER_ROUND || this.stopping.signal.aborted) return
     }
+  }
+
+  /** The node need not keep these, unless another message with the same file still waits for room. */
+  private async confirm(client: NodeClient, nodeId: NodeId, copied: readonly string[]): Promise<void> {
+    const awaited = await this.options.repository.awaitedOn(nodeId, copied)
+    const sha256 = copied.filter((hash) => !awaited.has(hash))
+    if (sha256.length > 0) await client.call('ConfirmMedia', { sha256 })
   }
 
   /** The hash of a file that came in and is here now. */

@@ -125,11 +125,25 @@ describe.each(databases())('what a tenant keeps on $name', (target) => {
     expect(await kept()).toMatchObject({ files: 1, bytes: SIZE })
     const resent = await talk.send(session, { to: ANNA, type: 'image', image: { id: message.image.id } })
     expect(resent).toMatchObject({ status: 507, body: { code: 'media_quota_exceeded' } })
+    // The same picture again: what one message has must not be taken from the other.
+    await talk.receive(session, { from: '+491700000003', type: 'image', image })
+    const both = await talk.listed(`session=${session}&direction=in&type=image`, 2)
+    const ids: string[] = both.map(({ image: { id } }: { image: { id: string } }) => id)
+    const waiting = async () => {
+      const { body } = await test.ask('GET', `${API}/media?direction=in`)
+      return body.data.filter(({ pending }: { pending?: true }) => pending).length
+    }
     await test.ask('DELETE', `${API}/media/${first.body.id}`)
-    await until('it is here', async () => (await shown()).pending === undefined)
-    expect(hash((await open(message.image.id)).bytes)).toBe(hash(bytes))
+    await until('one is here', async () => (await waiting()) === 1)
     expect(await kept()).toMatchObject({ files: 1, bytes: SIZE })
-    expect(await test.ask('DELETE', `${API}/media/${message.image.id}`)).toMatchObject({ status: 204 })
+    for (const id of ids) expect(hash((await open(id)).bytes)).toBe(hash(bytes))
+    const { body: list } = await test.ask('GET', `${API}/media?direction=in`)
+    const here = list.data.find(({ pending }: { pending?: true }) => !pending).id as string
+    expect(await test.ask('DELETE', `${API}/media/${here}`)).toMatchObject({ status: 204 })
+    await until('the other is here', async () => (await waiting()) === 0)
+    const other = ids.find((id) => id !== here) ?? ''
+    expect(hash((await open(other)).bytes)).toBe(hash(bytes))
+    expect(await test.ask('DELETE', `${API}/media/${other}`)).toMatchObject({ status: 204 })
     expect(await kept()).toMatchObject({ files: 0, bytes: 0 })
   })
 

@@ -59,10 +59,12 @@ export class MediaRepository {
     return this.select(condition, [nodeId, ...except])
   }
 
-  /** Whether another message waits for the same file of the same node. */
-  async isAwaitedElsewhere({ id, nodeId, sha256 }: MediaRow): Promise<boolean> {
-    const condition = "WHERE sha256 = ? AND COALESCE(status, '') = 'pending' AND node_id = ? AND id <> ? LIMIT 1"
-    return (await this.select(condition, [sha256, nodeId, id])).length > 0
+  /** Which of these files of a node are still to be fetched for some message, without this one. */
+  async awaitedOn(nodeId: NodeId, hashes: readonly string[], except?: MediaId): Promise<Set<string>> {
+    if (hashes.length === 0) return new Set()
+    const condition = `WHERE sha256 IN ${inList(hashes)} AND COALESCE(status, '') = 'pending' AND node_id = ? AND id <> ?`
+    const rows = await this.select(condition, [...hashes, nodeId, except ?? ''])
+    return new Set(rows.map(({ sha256 }) => sha256))
   }
 
   /** The newest first. */

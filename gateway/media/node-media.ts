@@ -66,9 +66,12 @@ export class NodeMedia {
     return running
   }
 
-  /** A file that there is no room for, straight from its node. */
+  /** A file that there is no room for: from its node, or as another message has it. */
   async passOn(row: MediaRow, range?: ByteRange): Promise<Readable> {
-    const { incoming, nodeClient, log } = this.options
+    const { repository, store, incoming, nodeClient, log } = this.options
+    // Then the node may not have it any more.
+    const twin = await repository.findStored(row.sha256)
+    if (twin) return store.read(twin.id, range)
     if (!row.nodeId) throw gone()
     const written = await this.download(nodeClient(row.nodeId), row)
     const chunks = createReadStream(written.path, { ...range })
@@ -82,7 +85,7 @@ export class NodeMedia {
   async release(row: MediaRow): Promise<void> {
     const { repository, nodeClient } = this.options
     if (row.status !== 'pending' || row.nodeId === null || row.direction !== 'in') return
-    if (await repository.isAwaitedElsewhere(row)) return
+    if ((await repository.awaitedOn(row.nodeId, [row.sha256], row.id)).size > 0) return
     await nodeClient(row.nodeId).call('ConfirmMedia', { sha256: [row.sha256] })
   }
 
@@ -107,7 +110,8 @@ export class NodeMedia {
       if (!isGone(error) && !isOverQuota(error)) throw error
       const [now] = await repository.byIds([id])
       if (now?.status === 'stored') return now
-      await store.remove([id])
+      // One that waits may be about to be marked by another gateway: what is here goes with its row.
+      if (!now) await store.remove([id])
       throw error
     }
     return { ...row, status: 'stored', file: id }
