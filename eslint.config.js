@@ -13,6 +13,7 @@ const libraries = {
   grpc: only('@grpc/grpc-js', 'gRPC stays in proto/: use node-client.ts and rpc-server.ts.'),
   prom: only('prom-client', 'prom-client stays in runtime/metrics.ts: features count in what Metrics gives them.'),
   s3: only('@aws-sdk/client-s3', 'The bucket is behind MediaStore: only gateway/media/s3-media-store.ts.'),
+  openapi: only('zod-openapi', 'zod-openapi stays in gateway/openapi/: features declare operations with zod.'),
   sqlite: only('better-sqlite3', 'SQLite files are opened in gateway/db/, session-node/journal/ and bot/bot-state.ts.'),
 }
 const folders = {
@@ -95,6 +96,10 @@ export default tseslint.config(
   {
     files: ['gateway/media/s3-media-store.ts'],
     rules: restrict(all('s3'), ['node', 'bot', 'test', 'simulator', 'generated']),
+  },
+  {
+    files: ['gateway/openapi/document*.ts', 'gateway/openapi/problem-answers.ts'],
+    rules: restrict(all('openapi'), ['node', 'bot', 'test', 'simulator', 'generated']),
   },
   { files: ['session-node/**/*.ts'], rules: restrict(everything, ['gateway', 'bot', 'test', 'simulator']) },
   { files: ['session-node/journal/**/*.ts'], rules: restrict(all('sqlite'), ['gateway', 'bot', 'test', 'simulator']) },
