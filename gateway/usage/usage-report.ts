@@ -1,7 +1,8 @@
 /** Usage as it is asked for: added up by day, month or session. */
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
-import type { Session } from '../sessions/session.js'
+import { mayUse } from '../http/authenticate.js'
+import { isSessionId, type Session } from '../sessions/session.js'
 import type { ApiKey } from '../tenants/api-key.js'
 import type { Day } from './usage.js'
 import { type Grouping, type UsageGroup, type UsageKey, UsageReportRepository } from './usage-report-repository.js'
@@ -70,11 +71,9 @@ export class UsageReport {
   /** One that is deleted is found by its id: what it used stays. */
   private async find(tenantId: TenantId, ref: string, key: ApiKey): Promise<Pick<Session, 'id'>> {
     const { sessions } = this.options
-    const gone = ref.startsWith('ses_') ? (await sessions.findAll([ref as SessionId]))[0] : undefined
-    const isTheirs = gone?.tenantId === tenantId && gone.liveName === null
-    return isTheirs && (key.sessions.includes('*') || key.sessions.includes(gone.id))
-      ? gone
-      : sessions.get(tenantId, ref, key)
+    const gone = isSessionId(ref) ? (await sessions.findAll([ref]))[0] : undefined
+    const isTheirs = gone?.tenantId === tenantId && gone.liveName === null && mayUse(key, gone.id)
+    return isTheirs ? gone : sessions.get(tenantId, ref, key)
   }
 
   private async named(groups: UsageGroup[]): Promise<NamedGroup[]> {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { isId } from '../../runtime/ids.js'
 import type { QuotaState } from '../limits/quota.js'
 import { checkScope } from '../http/authenticate.js'
 import type { ApiContext, ApiRouter, ApiState } from '../http/context.js'
@@ -32,7 +33,11 @@ export interface UsageRoutesOptions {
 type Asked = z.output<typeof ListUsage>
 
 const DEFAULT_DAYS = 30
-const Key = z.tuple([z.templateLiteral(['ten_', z.string()]), z.string(), z.string()])
+const Key = z.tuple([
+  z.string().refine((text) => isId('ten', text)),
+  z.string().regex(/^[0-9-]{0,10}$/),
+  z.string().refine((text) => text === '' || isId('ses', text)),
+])
 
 export function usageRoutes(options: UsageRoutesOptions): ApiRouter {
   const { report, quotaState, mediaState, clock } = options
@@ -97,5 +102,5 @@ async function* csvOf(pages: AsyncIterable<NamedGroup[]>, everyTenant: boolean):
 
 function keyOf(cursor: string): UsageKey {
   const [tenant, period, session] = decodeCursor(Key, cursor)
-  return { tenant: tenant, period, session: session as UsageKey['session'] }
+  return { tenant: tenant as TenantId, period, session: session as UsageKey['session'] }
 }

@@ -163,7 +163,11 @@ describe.each(databases())('usage on $name', (target) => {
     for (const query of ['from=2026-02-30', 'from=2026-02-02&to=2026-02-01', 'from=2020-01-01', 'groupBy=year']) {
       expect(await asked(query), query).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
     }
-    expect(await asked('cursor=nonsense')).toMatchObject({ status: 400, body: { code: 'invalid_cursor' } })
+    const strange = Buffer.from(JSON.stringify([acme.id, 'ü', 'ü'])).toString('base64url')
+    for (const cursor of ['nonsense', strange]) {
+      expect(await asked(`cursor=${cursor}`)).toMatchObject({ status: 400, body: { code: 'invalid_cursor' } })
+    }
+    expect(await asked(`session=ses_${encodeURIComponent('ü')}`)).toMatchObject({ status: 404 })
 
     const csv = await test.fetch(`${API}/usage?${range}&groupBy=day,session&limit=1`, {
       headers: { accept: 'text/csv' },
