@@ -161,7 +161,15 @@ function isTaken(error: unknown): boolean {
 }
 
 async function tellExisting({ sessions }: CommandParts, call: Asked, { tenant, name }: Wanted): Promise<void> {
-  const session = await sessions.find(`${tenant}/${name}`)
+  const session = await sessions.find(`${tenant}/${name}`).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'not_found') return undefined
+    throw error
+  })
+  if (!session) {
+    // Its row stands before its node hears of it.
+    await call.say(rich`<b>${name}</b> exists already. Its session node does not know it yet, or does not answer.`)
+    return
+  }
   await call.say(lines(rich`<b>${name}</b> exists already:`, sessionLine(session)), {
     buttons: [sessionButtons(session)],
   })
