@@ -97,7 +97,15 @@ describe.each(databases())('rows on $name', (target) => {
         awaiting: session.id,
         offered,
       },
-      ...{ traceId: null, epoch: null, handedOverAt: null, sentAt: at(999), deliveredAt: null, readAt: null, playedAt: null },
+      ...{
+        traceId: null,
+        epoch: null,
+        handedOverAt: null,
+        sentAt: at(999),
+        deliveredAt: null,
+        readAt: null,
+        playedAt: null,
+      },
       ...{ editedAt: null, deletedAt: null, expiresAt: null, createdAt: at(1) },
     })
     const rows = [message(true), message(false)]
