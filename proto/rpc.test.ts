@@ -77,7 +77,7 @@ describe('the gRPC edge', () => {
     }))
     for (const token of [undefined, 'another-token-entirely']) {
       const call = clientOf(server, { ...security, token }).call('GetNode', {})
-      await expect(call).rejects.toMatchObject({ code: 'unauthenticated' })
+      await expect(call).rejects.toMatchObject({ code: 'unavailable', reason: 'node_token_refused' })
     }
     expect(entered).toBe(false)
     const health = new grpc.Client(server.address(), grpc.credentials.createInsecure())

@@ -28,8 +28,6 @@ const toGrpcByReason: Readonly<Record<string, GrpcStatus>> = { media_hash_mismat
 /** For statuses that come without our code: from gRPC itself, or from something between. */
 const fromGrpc: Partial<Record<GrpcStatus, ErrorCode>> = {
   [GrpcStatus.INVALID_ARGUMENT]: 'invalid',
-  [GrpcStatus.UNAUTHENTICATED]: 'unauthenticated',
-  [GrpcStatus.PERMISSION_DENIED]: 'forbidden',
   [GrpcStatus.NOT_FOUND]: 'not_found',
   [GrpcStatus.ALREADY_EXISTS]: 'conflict',
   [GrpcStatus.FAILED_PRECONDITION]: 'not_ready',
@@ -62,6 +60,11 @@ export function fromStatus(error: unknown): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const code = errorCodes.find((known) => known === sent)
   if (code) return new AppError(code, error.details, { cause: error, ...(reason ? { reason: String(reason) } : {}) })
+  if (error.code === GrpcStatus.UNAUTHENTICATED || error.code === GrpcStatus.PERMISSION_DENIED) {
+    // Ours, not the caller's: whoever asked us has shown a good key, and can do nothing about it.
+    const message = 'The session node refuses our token: CLUSTER_TOKEN differs.'
+    return new AppError('unavailable', message, { cause: error, reason: 'node_token_refused' })
+  }
   const guessed = fromGrpc[error.code] ?? 'internal'
   return new AppError(guessed, sentences[guessed] ?? 'The session node failed.', {
     cause: error,
@@ -72,7 +75,6 @@ export function fromStatus(error: unknown): AppError {
 const sentences: Partial<Record<ErrorCode, string>> = {
   unavailable: 'The session node does not answer.',
   timeout: 'The session node took too long to answer.',
-  unauthenticated: 'The session node refused our token.',
   not_supported: 'The session node does not know this call. Is it an older version?',
 }
 

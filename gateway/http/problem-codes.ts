@@ -158,6 +158,7 @@ export const problemCodes = {
   node_unreachable: code('unavailable', 'The session node does not answer. Ask again after `Retry-After`.'),
   node_lost: code('not_ready', "The session's node was given up. Start the session to place it on another one."),
   node_unavailable: code('unavailable', 'The session node went away in the middle of the call.'),
+  node_token_refused: code('unavailable', "The session node refuses the gateway's token: CLUSTER_TOKEN differs."),
   node_stopping: code('unavailable', 'The session node is shutting down. Ask again after `Retry-After`.'),
   node_timeout: code('timeout', 'The session node took too long.'),
   conflict: code('conflict', 'It collides with what is there; `detail` says with what.'),

@@ -37,6 +37,7 @@ const ofIdempotencyKeys: PointedCode[] = [
 const ofNodes: PointedCode[] = [
   'node_unreachable',
   'node_unavailable',
+  'node_token_refused',
   'node_stopping',
   'node_timeout',
   'node_lost',
