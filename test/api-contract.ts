@@ -55,7 +55,8 @@ function problemOf(exchange: Exchange): string | undefined {
   const missing = missingHeader(answer, headers)
   if (missing) return missing
   if (!answer.content) return text ? 'there is a body' : undefined
-  if (!answer.content[type] && !answer.content['*/*']) return `is ${type}; there are ${Object.keys(answer.content).join(', ')}`
+  if (!answer.content[type] && !answer.content['*/*'])
+    return `is ${type}; there are ${Object.keys(answer.content).join(', ')}`
   if (method === 'HEAD' || text === undefined || !type.endsWith('json')) return undefined
   const validate = validatorOf(op, `${reference}/${status}/content/${escaped(type)}/schema`)
   if (validate(JSON.parse(text))) return undefined
