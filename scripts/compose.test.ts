@@ -28,12 +28,15 @@ const file = parse(text, { merge: true }) as { services: Record<string, Service>
 const dockerfile = read('Dockerfile')
 const ours = Object.entries(file.services).filter(([, service]) => service.build)
 
-/** The variables that a config.ts reads: the keys of its zod object. */
+/** The variables that a config.ts reads: the keys of its zod object, and of those that it takes in from elsewhere. */
 function settingsOf(process: string): Set<string> {
   const names = (source: string) => [...source.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => String(name))
-  const own = names(read(`${process}/config.ts`))
-  expect(own, `${process}/config.ts`).toContain('DATA_DIR')
-  return new Set([...own, ...names(read('proto/security.ts'))])
+  const config = read(`${process}/config.ts`)
+  const parts = [...config.matchAll(/from '([^']+(?:settings|security))\.js'/g)].map(([, path]) =>
+    read(join(process, `${String(path)}.ts`)),
+  )
+  expect(names(config), `${process}/config.ts`).toContain('DATA_DIR')
+  return new Set([config, ...parts].flatMap(names))
 }
 const processes = ['gateway', 'session-node', 'bot']
 const settings = new Map(processes.map((process) => [process, settingsOf(process)]))

@@ -165,7 +165,9 @@ describe.each(databases())('what a tenant keeps on $name', (target) => {
     expect(late).toMatchObject({ status: 422, body: { code: 'media_not_found' } })
   })
 
-  it.runIf(target.name === 'MariaDB')('is on every gateway that shares the bucket, in part, too', async () => {
+  if (target.name !== 'MariaDB') return
+
+  it('is on every gateway that shares the bucket, in part, too', async () => {
     const bytes = picture(3 * 2 ** 20)
     const { body } = await upload(bytes)
     expect(hash((await open(body.id, other)).bytes)).toBe(hash(bytes))
