@@ -2,15 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import {
-  CopyObjectCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-  S3ServiceException,
-} from '@aws-sdk/client-s3'
+import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3'
 import { AppError } from '../../runtime/app-error.js'
 import { sleep } from '../../runtime/clock.js'
 import { isId } from '../../runtime/ids.js'
@@ -46,8 +38,11 @@ const REMOVED_AT_ONCE = 8
 /** Slow readers hold one each. */
 const MOST_SOCKETS = 256
 
+type Library = typeof import('@aws-sdk/client-s3')
+
 export class S3MediaStore implements MediaStore {
   private client: S3Client | undefined
+  private library: Library | undefined
 
   constructor(
     private readonly settings: S3Settings,
@@ -59,7 +54,9 @@ export class S3MediaStore implements MediaStore {
   /** Throws SettingsError when the bucket is refused; one that does not answer now may do so later. */
   async start(): Promise<void> {
     const { endpoint, region, credentials, forcePathStyle, bucket, prefix } = this.settings
-    this.client = new S3Client({
+    // Loaded only where files are in a bucket: it takes 27 MB.
+    this.library = await import('@aws-sdk/client-s3')
+    this.client = new this.library.S3Client({
       ...{ region, forcePathStyle, maxAttempts: TRIES },
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(credentials ? { credentials } : {}),
@@ -75,7 +72,7 @@ export class S3MediaStore implements MediaStore {
     })
     try {
       await this.opened.send(
-        new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }),
+        new this.loaded.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }),
         within(ANSWER_MS),
       )
       this.log.info({ bucket, endpoint, prefix }, 'media_store.ready')
@@ -112,7 +109,7 @@ export class S3MediaStore implements MediaStore {
 
   private async upload(id: MediaId, { path, size, sha256 }: WrittenFile): Promise<void> {
     const body = createReadStream(path)
-    const command = new PutObjectCommand({
+    const command = new this.loaded.PutObjectCommand({
       ...this.object(id),
       Body: body,
       ContentLength: size,
@@ -141,7 +138,7 @@ export class S3MediaStore implements MediaStore {
     const timer = setTimeout(() => late.abort(), ANSWER_MS)
     try {
       const part = range ? { Range: `bytes=${range.start}-${range.end}` } : {}
-      const { Body } = await this.opened.send(new GetObjectCommand({ ...this.object(id), ...part }), {
+      const { Body } = await this.opened.send(new this.loaded.GetObjectCommand({ ...this.object(id), ...part }), {
         abortSignal: late.signal,
       })
       if (Body instanceof Readable) return Body
@@ -157,7 +154,7 @@ export class S3MediaStore implements MediaStore {
     const { Bucket, Key } = this.object(from)
     const source = { CopySource: `${Bucket}/${Key}` }
     try {
-      await this.opened.send(new CopyObjectCommand({ ...this.object(to), ...source }), within(PUT_MS))
+      await this.opened.send(new this.loaded.CopyObjectCommand({ ...this.object(to), ...source }), within(PUT_MS))
     } catch (error) {
       throw this.translated(error, 'copy', from)
     }
@@ -172,7 +169,7 @@ export class S3MediaStore implements MediaStore {
 
   private async removeOne(id: MediaId): Promise<void> {
     try {
-      await this.opened.send(new DeleteObjectCommand(this.object(id)), within(ANSWER_MS))
+      await this.opened.send(new this.loaded.DeleteObjectCommand(this.object(id)), within(ANSWER_MS))
     } catch (error) {
       if (!isMissing(error)) throw this.translated(error, 'remove', id)
     }
@@ -183,7 +180,7 @@ export class S3MediaStore implements MediaStore {
     let ContinuationToken: string | undefined
     do {
       const page = await this.opened
-        .send(new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }), within(ANSWER_MS))
+        .send(new this.loaded.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }), within(ANSWER_MS))
         .catch((error: unknown) => Promise.reject(this.translated(error, 'list')))
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const id = Key.slice(Key.lastIndexOf('/') + 1)
@@ -197,6 +194,11 @@ export class S3MediaStore implements MediaStore {
 
   private object(id: MediaId) {
     return { Bucket: this.settings.bucket, Key: this.settings.prefix + nameOf(id) }
+  }
+
+  private get loaded(): Library {
+    if (!this.library) throw unavailable(new Error('the store is not open'))
+    return this.library
   }
 
   private get opened(): S3Client {
@@ -219,13 +221,17 @@ const silent = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: qu
 
 const within = (ms: number) => ({ abortSignal: AbortSignal.timeout(ms) })
 
+function isAnswer(error: unknown): error is S3ServiceException {
+  return error instanceof Error && '$metadata' in error
+}
+
 function isMissing(error: unknown): boolean {
-  return error instanceof S3ServiceException && (error.name === 'NoSuchKey' || error.name === 'NotFound')
+  return isAnswer(error) && (error.name === 'NoSuchKey' || error.name === 'NotFound')
 }
 
 /** Asked again, it would answer the same. */
 function isRefused(error: unknown): error is S3ServiceException {
-  const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0
+  const status = isAnswer(error) ? (error.$metadata.httpStatusCode ?? 0) : 0
   return status >= 400 && status < 500 && ![408, 425, 429].includes(status)
 }
 
