@@ -39,7 +39,8 @@ export default defineConfig({
           name: 'faults',
           include: [process.env['FAULTS'] ? 'test/faults/*.fault.test.ts' : 'test/faults/*.quick.fault.test.ts'],
           globalSetup: ['test/database-server.ts', 'test/faults/report.ts'],
-          fileParallelism: false,
+          // The quick ones wait more than they work; those of full length have the machine to themselves.
+          fileParallelism: !process.env['FAULTS'],
           hookTimeout: 120_000,
         },
       },

@@ -11,6 +11,7 @@ import { until } from '../until.js'
 const ordinary = scopes.filter((scope) => scope !== 'admin')
 /** A key that was revoked is refused by every gateway after so long. */
 const REVOKED_MS = 5_000
+const LANES = 8
 
 async function severalGateways({ afterwards }: Row) {
   const { url, remove } = await emptyDatabase({ name: 'MariaDB' })
@@ -118,7 +119,12 @@ row('F26', 'every route, asked with keys that are missing, wrong, over, elsewher
     asked += 1
     if (status !== 404) unlike.push(`${op.method} ${op.path}, another tenant: ${status}`)
   }
-  await Promise.all(withKeys.map(walk))
+  // Few at a time: connections that are kept alive count as open files of the gateway.
+  const waiting = [...withKeys]
+  const lane = async () => {
+    for (let op = waiting.pop(); op; op = waiting.pop()) await walk(op)
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
   expect(unlike).toEqual([])
   expect((await ann.get('/sessions/hers')).body).toMatchObject({ status: 'connected' })
   expect((await ann.get(`/webhooks/${webhook.id}`)).body.status).toBe('enabled')
