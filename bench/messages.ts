@@ -43,7 +43,7 @@ export async function benchMessages(options: BenchOptions): Promise<Figure[]> {
     directory: sqlite,
     open: async () => countsOnSqlite(file),
   })
-  const server = await startDatabaseServer()
+  const server = await startDatabaseServer({ bufferPool: '128M' })
   try {
     const connection = await createConnection(server.url)
     await connection.query('CREATE DATABASE bench')

@@ -71,7 +71,7 @@ export interface MessagingOptions {
   keys: IdempotencyKeys
   keyed: KeyedRequests
   /** Built after this, because sessions ask who is present. */
-  sessions: () => Pick<Sessions, 'get' | 'find' | 'findAll' | 'start' | 'deleted'>
+  sessions: () => Pick<Sessions, 'get' | 'recent' | 'find' | 'findAll' | 'placesOf' | 'start' | 'deleted'>
   /** Sessions that a node has and that are not its own. */
   strays: NodeLinksOptions['strays']
   dataDir: string
@@ -110,8 +110,9 @@ export interface Messaging extends Service {
 
 export function createMessaging(options: MessagingOptions): Messaging {
   const { db, directory, keys, keyed, metrics, clock, time, log } = options
-  const sessions: Pick<Sessions, 'get' | 'find' | 'start'> = {
+  const sessions: Pick<Sessions, 'get' | 'recent' | 'find' | 'start'> = {
     get: (...args) => options.sessions().get(...args),
+    recent: (...args) => options.sessions().recent(...args),
     find: (...args) => options.sessions().find(...args),
     start: (...args) => options.sessions().start(...args),
   }
@@ -185,8 +186,11 @@ export function createMessaging(options: MessagingOptions): Messaging {
     messages: messageRepository,
     unsent: new UnsentMessages({ db, news, clock, messages: messageRepository, events: eventRepository }),
     sessions: {
-      findAll: (ids) => options.sessions().findAll(ids),
-      startAgain: async (session) => void (await sessions.start(session)),
+      placesOf: (ids) => options.sessions().placesOf(ids),
+      startAgain: async (id) => {
+        const session = await sessions.find(id)
+        if (session) await sessions.start(session)
+      },
     },
     liveNode: (id) => links.liveNode(id),
     isSuspended,

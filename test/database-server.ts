@@ -53,7 +53,11 @@ async function freePort(): Promise<number> {
   return port
 }
 
-export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): Promise<DatabaseServer> {
+/** `bufferPool`: tests keep little; its own default is 128M. */
+export async function startDatabaseServer({
+  collation = 'utf8mb4_bin',
+  bufferPool = '64M',
+} = {}): Promise<DatabaseServer> {
   const server = find('mariadbd')
   const install = find('mariadb-install-db')
   const folder = await mkdtemp(join(tmpdir(), 'switchboard-mariadb-'))
@@ -88,7 +92,7 @@ export async function startDatabaseServer({ collation = 'utf8mb4_bin' } = {}): P
         `--port=${port}`,
         '--skip-name-resolve',
         '--skip-log-bin',
-        '--innodb-buffer-pool-size=64M',
+        `--innodb-buffer-pool-size=${bufferPool}`,
         '--max-connections=500',
         '--character-set-server=utf8mb4',
         `--collation-server=${collation}`,

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { AppError } from '../../runtime/app-error.js'
+import { sleep } from '../../runtime/clock.js'
 import type { Database } from './database.js'
 
 export interface CoalescerOptions<Item, Result> {
@@ -7,8 +8,8 @@ export interface CoalescerOptions<Item, Result> {
   /** Stores all items in one transaction and answers with one result each, in their order. May run more than once. */
   store: (tx: EntityManager, items: Item[]) => Promise<Result[]>
   maxItems?: number
-  /** Rest between two rounds, in which the next one gathers. */
-  lingerMs?: number
+  /** Rest between two rounds, in which the next one gathers: as long as the last one took, within these. */
+  lingerMs?: { least: number; most: number }
 }
 
 interface Waiting<Item, Result> {
@@ -41,12 +42,16 @@ export class Coalescer<Item, Result> {
   }
 
   private async rounds(): Promise<void> {
-    const { maxItems = 200, lingerMs = 2 } = this.options
+    const { maxItems = 200, lingerMs = { least: 2, most: 5 } } = this.options
     await new Promise((resolve) => setImmediate(resolve))
     while (this.waiting.length > 0) {
-      await this.commit(this.waiting.splice(0, maxItems))
-      // A full queue need not be waited for.
-      if (this.waiting.length < maxItems) await new Promise((resolve) => setTimeout(resolve, lingerMs))
+      const batch = this.waiting.splice(0, maxItems)
+      const began = performance.now()
+      await this.commit(batch)
+      const tookMs = performance.now() - began
+      // Who is alone has nobody to wait for, and a full queue need not be waited for.
+      if (batch.length === 1 || this.waiting.length >= maxItems) continue
+      await sleep(Math.min(lingerMs.most, Math.max(lingerMs.least, tookMs)))
     }
     this.running = undefined
   }

@@ -153,19 +153,40 @@ function same(one: unknown, other: unknown): boolean {
 }
 
 /** Rows by a condition in SQL, in column names. */
-export async function selectRows<Row extends object>(
+export function selectRows<Row extends object>(
   manager: EntityManager,
   table: Table<Row>,
   condition: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  const columns = mapping(manager, table.tableName)
+  return select<Row>(manager, table.tableName, mapping(manager, table.tableName), condition, values)
+}
+
+/** Some fields of them. */
+export function selectFields<Row extends object, Field extends keyof Row & string>(
+  manager: EntityManager,
+  table: Table<Row>,
+  fields: readonly Field[],
+  condition: string,
+  values: readonly unknown[],
+): Promise<Pick<Row, Field>[]> {
+  const columns = mapping(manager, table.tableName).filter(({ field }) => (fields as readonly string[]).includes(field))
+  return select<Pick<Row, Field>>(manager, table.tableName, columns, condition, values)
+}
+
+async function select<Found>(
+  manager: EntityManager,
+  tableName: string,
+  columns: readonly Mapped[],
+  condition: string,
+  values: readonly unknown[],
+): Promise<Found[]> {
   const names = columns.map(({ name }) => `\`${name}\``).join(', ')
-  const found = await query(manager, `SELECT ${names} FROM \`${table.tableName}\` ${condition}`, values)
+  const found = await query(manager, `SELECT ${names} FROM \`${tableName}\` ${condition}`, values)
   return found.map((raw) => {
     const row: Record<string, unknown> = {}
     for (const { name, field, decode } of columns) row[field] = decode(raw[name])
-    return row as Row
+    return row as Found
   })
 }
 

@@ -175,20 +175,23 @@ export class EventRepository {
   }
 
   private toRow(stored: StoredEvent, now: number): EventRow {
-    const { source, session, at, data: _, ...event } = stored
+    const { source, session } = stored
     return {
-      ...event,
-      sessionId: event.sessionId ?? null,
+      id: stored.id,
+      tenantId: stored.tenantId,
+      sessionId: stored.sessionId ?? null,
       sessionName: session?.name ?? null,
       sessionPhone: session?.phone ?? null,
-      sequence: event.sequence ?? null,
+      sequence: stored.sequence ?? null,
+      place: stored.place,
       nodeId: (source?.nodeId as NodeId | undefined) ?? null,
       epoch: source?.epoch ?? null,
       position: source?.position ?? null,
+      type: stored.type,
       body: this.options.sealing.seal(stored),
-      at: new Date(at),
+      at: new Date(stored.at),
       createdAt: new Date(now),
-      traceId: event.traceId ?? null,
+      traceId: stored.traceId ?? null,
     }
   }
 

@@ -30,9 +30,3 @@ function said(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_union' && issue.message === 'Invalid input') return 'has none of the allowed shapes'
   return issue.message.replace(/^Invalid input: /, '')
 }
-
-/** Fields that are there: to zod, absent and undefined are the same; to our types they are not. */
-export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const there = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(there) as { [K in keyof T]?: Exclude<T[K], undefined> }
-}

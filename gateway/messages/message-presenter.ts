@@ -1,5 +1,6 @@
 /** The public shape of a message. Fields are added here on purpose, never by accident. */
 import { explain } from '../../proto/reasons.js'
+import { defined } from '../../runtime/defined.js'
 import type { ShownMessage } from '../events/catalogue/shown-message.js'
 import {
   type Message,
@@ -27,14 +28,9 @@ export interface PresentContext {
 const timeOf = (ms: number) => new Date(ms).toISOString()
 const time = (ms: number | undefined) => (ms === undefined ? undefined : timeOf(ms))
 
-/** Leaves out what is absent. */
-function compact<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T
-}
-
 export function presentMessage(message: Message, context: PresentContext): ShownMessage {
   const { type } = message.content
-  return compact<ShownMessage>({
+  return defined<ShownMessage>({
     id: message.id,
     session: { id: message.sessionId, name: context.sessionName },
     direction: message.direction,
@@ -69,7 +65,7 @@ export function presentHistory(message: Message, changes: readonly StatusChange[
   const first = message.direction === 'in' ? 'delivered' : message.origin === 'phone' ? 'sent' : 'pending'
   return [
     { status: first, at: timeOf(message.createdAt) },
-    ...changes.map(({ status, reason, at }) => compact({ status, reason, at: timeOf(at) })),
+    ...changes.map(({ status, reason, at }) => defined({ status, reason, at: timeOf(at) })),
   ]
 }
 
@@ -104,7 +100,7 @@ function presentContent(content: StoredContent, context: PresentContext): unknow
       return content.contacts
     case 'reaction': {
       const { messageId, emoji } = content.reaction
-      return compact({ messageId, emoji })
+      return defined({ messageId, emoji })
     }
     default:
       return (content as Record<string, unknown>)[content.type]
@@ -113,7 +109,7 @@ function presentContent(content: StoredContent, context: PresentContext): unknow
 
 function presentMedia(media: StoredMedia, { mediaUrl, mediaPending }: PresentContext) {
   const { id, mimetype, size, sha256, filename, caption, missing, seconds } = media
-  return compact({
+  return defined({
     id,
     url: id ? mediaUrl(id) : undefined,
     mimetype,

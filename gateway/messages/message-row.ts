@@ -78,8 +78,9 @@ export function messageToRow(message: Message, position: number): MessageRow {
 
 /** Drops what is null. */
 function known<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  const kept = Object.entries(fields).filter(([, value]) => value !== null)
-  return Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> }
+  const kept: Partial<T> = {}
+  for (const key of Object.keys(fields) as (keyof T)[]) if (fields[key] !== null) kept[key] = fields[key]
+  return kept as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
 export function rowToMessage(row: MessageRow): Message {

@@ -1,6 +1,7 @@
 /** What the tenant is told of messages, groups and calls: the data of events. No I/O. */
 import type { EventBody, KnownPerson, MessageStatus } from '../../proto/contract.js'
 import { shownChat } from '../../proto/recipient.js'
+import { defined } from '../../runtime/defined.js'
 import { newId } from '../../runtime/ids.js'
 import type { NewEvent, Told } from '../events/event.js'
 import type { Message } from './message.js'
@@ -33,7 +34,7 @@ export function typedTold(message: Message): Told {
 
 function told(status: MessageStatus, data: object): Told {
   // The type and the status in its data are the same word.
-  return { type: `message.${status}`, data: present(data) } as Told
+  return { type: `message.${status}`, data: defined(data) } as Told
 }
 
 export function groupTold({ change, chatId, by, byPerson, participants, people, what }: Body<'group'>): Told {
@@ -42,11 +43,11 @@ export function groupTold({ change, chatId, by, byPerson, participants, people, 
     type: `group.${change}`,
     data: {
       chatId,
-      ...(who ? present({ by: shownPerson(who), byId: who.id, byLid: who.lid, byName: who.name }) : {}),
+      ...(who ? defined({ by: shownPerson(who), byId: who.id, byLid: who.lid, byName: who.name }) : {}),
       participants: participants.map(shownChat),
       // An older node tells no more of them than their ids.
       people: (people.length > 0 ? people : participants.map((id): KnownPerson => ({ id }))).map(
-        ({ id, phone, lid, name }) => ({ id, ...present({ phone: phone && `+${phone}`, lid, name }) }),
+        ({ id, phone, lid, name }) => ({ id, ...defined({ phone: phone && `+${phone}`, lid, name }) }),
       ),
       ...(what ? { what } : {}),
     },
@@ -77,9 +78,5 @@ interface Someone {
 /** Who wrote a message that is kept. */
 export function authorOf({ direction, fromId, fromPhone, fromLid, fromName }: Message) {
   const from = fromPhone ? `+${fromPhone}` : fromId && shownChat(fromId)
-  return present({ direction, from, fromLid, fromName })
-}
-
-function present<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+  return defined({ direction, from, fromLid, fromName })
 }

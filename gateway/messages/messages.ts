@@ -29,8 +29,8 @@ export interface MessagesOptions {
   news: MessageNews
   directory: Pick<NodeDirectory, 'get'>
   sessions: {
-    /** Throws `not_found`. */
-    get: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session>
+    /** As it was a second ago at most. Throws `not_found`. */
+    recent: (tenantId: TenantId, ref: string, key?: ApiKey) => Promise<Session>
     /** Deleted ones too: their messages stay. */
     find: (id: SessionId) => Promise<Session | null>
   }
@@ -208,7 +208,7 @@ export class Messages {
 
   /** Throws `not_found`, also for one that this key is not for. */
   session({ tenantId, key }: Caller, ref: string): Promise<Session> {
-    return this.options.sessions.get(tenantId, ref, key)
+    return this.options.sessions.recent(tenantId, ref, key)
   }
 
   /** In the transaction that deletes a session: what it has not sent will not be. */

@@ -107,7 +107,7 @@ export class EventStoring {
   ): Promise<Stored> {
     const { db, messages, sessions, media, clock, log } = this.options
     const ids = [...new Set(followed.map(({ sessionId }) => sessionId))]
-    const known = new Map((await sessions.byIds(tx, ids)).map((session) => [session.id, session]))
+    const known = new Map((await sessions.placesOf(tx, ids)).map((session) => [session.id, session]))
     const mine = followed.filter((event) => {
       const session = known.get(event.sessionId)
       // A session that was never ours, or moved away: its node will learn so when it is next told to stop.

@@ -9,7 +9,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Database } from '../db/database.js'
 import { contentForNode, type MediaId, type Message, storedMediaOf } from '../messages/message.js'
 import type { Awaiting, MessageRepository } from '../messages/message-repository.js'
-import type { Session } from '../sessions/session.js'
+import type { SessionPlace } from '../sessions/session.js'
 import type { FreshMessages } from './fresh-messages.js'
 import type { LiveNode } from './node-links.js'
 import type { UnsentMessages } from './unsent-messages.js'
@@ -23,9 +23,9 @@ export interface HandOverRoundOptions {
   messages: MessageRepository
   sessions: {
     /** Deleted ones too. */
-    findAll: (ids: readonly SessionId[]) => Promise<Session[]>
+    placesOf: (ids: readonly SessionId[]) => Promise<SessionPlace[]>
     /** Makes a session that its node has forgotten known to it again. */
-    startAgain: (session: Session) => Promise<void>
+    startAgain: (id: SessionId) => Promise<void>
   }
   unsent: Pick<UnsentMessages, 'end'>
   media: { giveToNode: (node: LiveNode, ids: readonly MediaId[]) => Promise<void> }
@@ -38,8 +38,10 @@ export interface HandOverRoundOptions {
   log: Logger
 }
 
-/** What is left to do. */
-interface Rest {
+/** What was done, and what is left to do. */
+interface Round {
+  /** So many messages were handed over. */
+  given: number
   /** Sessions that may have more waiting. */
   more: SessionId[]
   /** Sessions that `handOverSlowly` is for. */
@@ -55,13 +57,13 @@ interface HandOverResult {
   error: string
 }
 
-const nothing: Rest = { more: [], slow: [] }
+const nothing: Round = { given: 0, more: [], slow: [] }
 
 export class HandOverRound {
   constructor(private readonly options: HandOverRoundOptions) {}
 
   /** The oldest of each of these sessions, in one call. Throws when the node took nothing on. */
-  async handOver(nodeId: NodeId, ids: readonly SessionId[]): Promise<Rest> {
+  async handOver(nodeId: NodeId, ids: readonly SessionId[]): Promise<Round> {
     const limit = Math.max(1, Math.floor(MOST_MESSAGES / ids.length))
     const { node, sessions, waiting, full } = await this.look(nodeId, ids, limit)
     if (!node || waiting.length === 0) return nothing
@@ -72,26 +74,25 @@ export class HandOverRound {
 
     const left = new Set(quick.slice(batch.length).map(({ sessionId }) => sessionId))
     const more = [...sessions.keys()].filter((id) => !slow.has(id) && (left.has(id) || full.has(id)))
-    return { more, slow: [...slow] }
+    return { given: batch.length, more, slow: [...slow] }
   }
 
   /** All of one session: its files are brought to the node first, and if the node has forgotten it, it is started again. */
   async handOverSlowly(nodeId: NodeId, id: SessionId): Promise<void> {
     const { node, sessions, waiting } = await this.look(nodeId, [id], MOST_MESSAGES)
-    const session = sessions.get(id)
-    if (!node || !session || waiting.length === 0) return
+    if (!node || !sessions.has(id) || waiting.length === 0) return
     // From here on the node may have them, and only it says what becomes of them.
     const batch = await this.markOffered(withinBytes(waiting, MOST_BYTES))
     const files = batch.flatMap(({ content }) => storedMediaOf(content)?.id ?? [])
     if (files.length > 0) await this.options.media.giveToNode(node, files)
     if ((await this.give(node, batch)).length === 0) return
     this.options.log.warn({ session: id, node: nodeId }, 'hand_over.session_unknown')
-    await this.options.sessions.startAgain(session)
+    await this.options.sessions.startAgain(id)
     if ((await this.give(node, batch)).length > 0) throw new Error('The node does not know the session')
   }
 
   /** The tenants of these sessions whose messages wait. */
-  async suspendedOf(sessions: Iterable<Session>): Promise<ReadonlySet<TenantId>> {
+  async suspendedOf(sessions: Iterable<SessionPlace>): Promise<ReadonlySet<TenantId>> {
     const suspended = new Set<TenantId>()
     for (const tenantId of new Set([...sessions].map((session) => session.tenantId))) {
       if (await this.options.isSuspended(tenantId)) suspended.add(tenantId)
@@ -106,7 +107,7 @@ export class HandOverRound {
     // Before the rows are read, which may say so in between.
     const taken = node?.taken.snapshot() ?? new Map<MessageId, SessionId>()
     const most = limit + mostOfOne(taken.values())
-    const [rows, found] = await Promise.all([messages.awaitingOf(ids, most), sessions.findAll(ids)])
+    const [rows, found] = await Promise.all([messages.awaitingOf(ids, most), sessions.placesOf(ids)])
     const suspended = await this.suspendedOf(found)
     const here = found.filter(
       (session) =>
@@ -219,7 +220,7 @@ function toOutgoing(message: Message, now: number): OutgoingMessage {
  * Since it is on its node. A node that never had the number linked could not tell that it is another one now, and would
  * send from it what was meant for the one before.
  */
-export function wasLinked({ connectedAt }: Session): boolean {
+export function wasLinked({ connectedAt }: SessionPlace): boolean {
   return connectedAt !== null
 }
 

@@ -12,6 +12,11 @@ import { HandOverRound, type HandOverRoundOptions, MOST_MESSAGES, wasLinked } fr
 
 const POLL_MS = 200
 const RETRY_MS = 1_000
+/** Where much is sent, more shares each round: after so many messages at once a rest of so long, in which more gather. */
+const rests = [
+  { messages: 16, ms: 30 },
+  { messages: 4, ms: 10 },
+]
 /** Sessions that share a call. */
 const MOST_SESSIONS = 50
 
@@ -69,7 +74,7 @@ export class HandOver implements Service {
     const now = performance.now()
     for (const [id, until] of this.restUntil) if (until <= now) this.restUntil.delete(id)
     const awaiting = (await messages.sessionsAwaiting()).filter((id) => !this.apart.has(id) && !this.restUntil.has(id))
-    const found = new Map((await sessions.findAll(awaiting)).map((session) => [session.id, session]))
+    const found = new Map((await sessions.placesOf(awaiting)).map((session) => [session.id, session]))
     const suspended = await this.rounds.suspendedOf(found.values())
     for (const id of awaiting) {
       const session = found.get(id)
@@ -97,28 +102,35 @@ export class HandOver implements Service {
     while (lane.due.size > 0 && !this.stopping.signal.aborted) {
       const ids = [...lane.due].slice(0, MOST_SESSIONS)
       for (const id of ids) lane.due.delete(id)
-      await this.handOver(nodeId, ids, lane)
+      const given = await this.handOver(nodeId, ids, lane)
+      const rest = rests.find(({ messages }) => given >= messages)
+      // A round that was full shows that enough waits as it is.
+      if (rest && given < MOST_MESSAGES / 2) await sleep(rest.ms, this.stopping.signal)
     }
     // In the same turn as the last look at what is due: who comes after it starts anew.
     lane.running = undefined
   }
 
-  private async handOver(nodeId: NodeId, ids: SessionId[], lane: Lane): Promise<void> {
+  /** Answers how many messages the node was given. */
+  private async handOver(nodeId: NodeId, ids: SessionId[], lane: Lane): Promise<number> {
     try {
-      const { more, slow } = await this.rounds.handOver(nodeId, ids)
+      const { given, more, slow } = await this.rounds.handOver(nodeId, ids)
       for (const id of ids) this.restUntil.delete(id)
       for (const id of more) lane.due.add(id)
       for (const id of slow) {
         lane.due.delete(id)
         this.goApart(nodeId, id)
       }
+      return given
     } catch (err) {
-      if (ids.length > 1 && !isAway(err)) {
-        // One of them is to blame, and the others need not wait for it.
-        for (const id of ids) await this.handOver(nodeId, [id], lane)
-        return
+      if (ids.length === 1 || isAway(err)) {
+        this.failed(ids, err)
+        return 0
       }
-      this.failed(ids, err)
+      // One of them is to blame, and the others need not wait for it.
+      let given = 0
+      for (const id of ids) given += await this.handOver(nodeId, [id], lane)
+      return given
     }
   }
 

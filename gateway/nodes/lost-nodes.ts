@@ -90,7 +90,7 @@ export class LostNodes {
 
   private async lose(tx: Tx, nodeId: NodeId, id: SessionId): Promise<NewEvent[]> {
     const { sessions, clock } = this.options
-    const [session] = await sessions.byIds(tx, [id])
+    const [session] = await sessions.placesOf(tx, [id])
     if (session?.nodeId !== nodeId || session.wanted === 'deleted') return []
     const at = clock()
     await sessions.lose(tx, id, at)

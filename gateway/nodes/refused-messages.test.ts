@@ -43,7 +43,7 @@ describe.each(databases())('a message that its node refuses for what it is, on $
       ...{ db, messages, time: clock, log: silentLog() },
       fresh: new FreshMessages(),
       unsent: new UnsentMessages({ db, messages, events, clock, news: new MessageNews() }),
-      sessions: { findAll: async () => [session], startAgain: async () => undefined },
+      sessions: { placesOf: async () => [session], startAgain: async () => undefined },
       media: { giveToNode: async () => undefined },
       isSuspended: async () => false,
       liveNode: (nodeId) => ({ nodeId, epoch: 'e1', client: { call } as unknown as NodeClient, taken }),

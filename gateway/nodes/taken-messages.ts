@@ -5,8 +5,11 @@
  */
 import type { MessageId, SessionId } from '../../proto/contract.js'
 
-/** What no event told of for so long is stored by itself. */
-const MOST_MS = 100
+/**
+ * What no event told of for so long is stored by itself: longer than the events of a busy node take, so that most rows
+ * are written once for both.
+ */
+const MOST_MS = 300
 
 interface Taken {
   sessionId: SessionId

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Content, mediaContent, mediaTypes } from '../../proto/contract.js'
 import { parseRecipient } from '../../proto/recipient.js'
 import { AppError } from '../../runtime/app-error.js'
-import { defined } from '../http/parse.js'
+import { defined } from '../../runtime/defined.js'
 import { phone } from './session-requests.js'
 
 const chat = z.string().transform((text, context) => {

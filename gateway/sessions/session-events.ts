@@ -1,7 +1,7 @@
 import type { NodeEvent, NodeId, NodeSession, SessionId } from '../../proto/contract.js'
 import type { Tx } from '../db/database.js'
 import type { Told } from '../events/event.js'
-import { NO_NODE, type Session, type Wanted } from './session.js'
+import { NO_NODE, type Session, type SessionPlace, type Wanted } from './session.js'
 import type { SessionRepository } from './session-repository.js'
 
 export interface AppliedSessionEvent {
@@ -35,6 +35,11 @@ export class SessionEvents {
   /** Deleted ones too. */
   byIds(tx: Tx, ids: readonly SessionId[]): Promise<Session[]> {
     return this.repository.byIds(tx, ids)
+  }
+
+  /** Deleted ones too. */
+  placesOf(tx: Tx, ids: readonly SessionId[]): Promise<SessionPlace[]> {
+    return this.repository.placesOf(tx, ids)
   }
 
   /** Those that a node has, deleted ones not. */

@@ -4,9 +4,10 @@ import { AppError } from '../../runtime/app-error.js'
 import type { Database } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
 import { GroupedReads } from '../db/grouped-reads.js'
-import { selectRows } from '../db/rows.js'
+import { Remembered } from '../db/remembered.js'
+import { selectFields, selectRows } from '../db/rows.js'
 import { oneOf, query } from '../db/statements.js'
-import { isSessionId, isSessionName, liveStatuses, type Session, type Wanted } from './session.js'
+import { isSessionId, isSessionName, liveStatuses, type Session, type SessionPlace, type Wanted } from './session.js'
 import { sessionTable } from './session-table.js'
 
 export interface SessionFilter {
@@ -20,9 +21,15 @@ export interface SessionFilter {
 /** How a session is asked for: tenant, and id or name. */
 type LiveKey = `${TenantId} ${string}`
 
+/** So long what another gateway changes may go unseen where many messages are taken on. */
+const TRUST_MS = 1_000
+
 export class SessionRepository {
-  // Read with each message that is sent.
   private readonly live = new GroupedReads<LiveKey, Session>((keys) => this.findAllLive(keys))
+  private readonly recent = new Remembered<LiveKey, Session>(
+    TRUST_MS,
+    async (key) => (await this.live.read(key)) ?? null,
+  )
 
   constructor(private readonly db: Database) {}
 
@@ -70,6 +77,12 @@ export class SessionRepository {
     // MySQL answers with an error, not with nothing, when a column of ASCII is asked for something else.
     if (!isSessionId(ref) && !isSessionName(ref)) return null
     return (await this.live.read(`${tenantId} ${ref}`)) ?? null
+  }
+
+  /** The same as it was a second ago at most, for every message; what is changed here is true at once. */
+  async findRecent(tenantId: TenantId, ref: string): Promise<Session | null> {
+    if (!isSessionId(ref) && !isSessionName(ref)) return null
+    return this.recent.find(`${tenantId} ${ref}`)
   }
 
   private findAllLive(keys: readonly LiveKey[]): Promise<Map<LiveKey, Session>> {
@@ -165,6 +178,14 @@ export class SessionRepository {
     return selectRows(tx, sessionTable, `WHERE id ${sql}`, values)
   }
 
+  /** Where these are, deleted ones too: read with every batch of messages, so no more than that. */
+  async placesOf(tx: EntityManager, ids: readonly SessionId[]): Promise<SessionPlace[]> {
+    if (ids.length === 0) return []
+    const { sql, values } = oneOf(ids)
+    const fields = ['id', 'tenantId', 'nodeId', 'wanted', 'connectedAt'] as const
+    return selectFields(tx, sessionTable, fields, `WHERE id ${sql}`, values)
+  }
+
   async idsOn(tx: EntityManager, nodeId: NodeId): Promise<SessionId[]> {
     const rows = await tx.find(sessionTable, { where: { nodeId, liveName: Not(IsNull()) }, select: { id: true } })
     return rows.map(({ id }) => id)
@@ -177,23 +198,31 @@ export class SessionRepository {
   async update(tx: EntityManager, id: SessionId, change: Partial<Session>): Promise<void> {
     // A text of JSON is what TypeORM's update type cannot see behind a field.
     await tx.update(sessionTable, { id }, change as object)
+    this.changed(tx)
   }
 
   /** Compare-and-set on when the status last changed: an event that came meanwhile knows better. */
   async updateStatus(id: SessionId, seen: Date, change: Partial<Session>): Promise<void> {
-    await this.db.write((tx) => tx.update(sessionTable, { id, changedAt: seen }, change as object))
+    await this.db.write(async (tx) => {
+      await tx.update(sessionTable, { id, changedAt: seen }, change as object)
+      this.changed(tx)
+    })
   }
 
   /** Answers false when the session is gone or being deleted. */
   async want(id: SessionId, wanted: Exclude<Wanted, 'deleted'>): Promise<boolean> {
-    const { affected } = await this.db.write((tx) =>
-      tx.update(sessionTable, { id, wanted: Not('deleted') }, { wanted }),
-    )
-    return affected === 1
+    return this.db.write(async (tx) => {
+      const { affected } = await tx.update(sessionTable, { id, wanted: Not('deleted') }, { wanted })
+      this.changed(tx)
+      return affected === 1
+    })
   }
 
   async wantDeleted(id: SessionId): Promise<void> {
-    await this.db.write((tx) => tx.update(sessionTable, { id, liveName: Not(IsNull()) }, { wanted: 'deleted' }))
+    await this.db.write(async (tx) => {
+      await tx.update(sessionTable, { id, liveName: Not(IsNull()) }, { wanted: 'deleted' })
+      this.changed(tx)
+    })
   }
 
   /** The row stays for its messages; its name is free. Answers false when another was quicker. */
@@ -203,11 +232,19 @@ export class SessionRepository {
       { id, liveName: Not(IsNull()) },
       { liveName: null, deletedAt: at, wanted: 'deleted', status: 'stopped', reason: 'stopped_by_request' },
     )
+    this.changed(tx)
     return affected === 1
   }
 
   /** For a session that never came to be: nothing can refer to it. */
   async forget(id: SessionId): Promise<void> {
-    await this.db.write((tx) => tx.delete(sessionTable, { id }))
+    await this.db.write(async (tx) => {
+      await tx.delete(sessionTable, { id })
+      this.changed(tx)
+    })
+  }
+
+  private changed(tx: EntityManager): void {
+    this.db.afterCommit(tx, () => this.recent.forget())
   }
 }

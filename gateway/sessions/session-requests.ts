@@ -3,7 +3,7 @@ import { engines, sessionStatuses } from '../../proto/contract.js'
 import { phoneDigits } from '../../proto/recipient.js'
 import { AppError } from '../../runtime/app-error.js'
 import { pageFields } from '../http/pagination.js'
-import { defined } from '../http/parse.js'
+import { defined } from '../../runtime/defined.js'
 import { isSessionName, NAME_RULE } from './session.js'
 
 const name = z.string().refine(isSessionName, NAME_RULE)

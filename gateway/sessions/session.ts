@@ -41,6 +41,9 @@ export interface Session {
   deletedAt: Date | null
 }
 
+/** What decides where its messages go. */
+export type SessionPlace = Pick<Session, 'id' | 'tenantId' | 'nodeId' | 'wanted' | 'connectedAt'>
+
 /** Statuses that only a node which answers can vouch for. */
 export const liveStatuses: readonly SessionStatus[] = ['starting', 'qr_pending', 'connected', 'disconnected']
 

@@ -17,7 +17,7 @@ import type { Database, Tx } from '../db/database.js'
 import { mayUse } from '../http/authenticate.js'
 import type { NodePresence } from '../nodes/node-presence.js'
 import type { ApiKey } from '../tenants/api-key.js'
-import { defaultPacing, NO_NODE, type Session, SILENCE_MS } from './session.js'
+import { defaultPacing, NO_NODE, type Session, type SessionPlace, SILENCE_MS } from './session.js'
 import { statusOf } from './session-events.js'
 import { isNodeAway, type SessionNode } from './session-node.js'
 import { presentSession, type ShownSession } from './session-presenter.js'
@@ -129,11 +129,12 @@ export class Sessions {
 
   /** Throws `not_found`, also for one that this key is not for. */
   async get(tenantId: TenantId, ref: string, key?: ApiKey): Promise<Session> {
-    const session = await this.options.repository.findLive(tenantId, ref)
-    if (!session || (key && !mayUse(key, session.id))) {
-      throw new AppError('not_found', 'There is no such session.', { reason: 'session_not_found' })
-    }
-    return session
+    return usableBy(key, await this.options.repository.findLive(tenantId, ref))
+  }
+
+  /** `get` as it was a second ago at most, for what is asked for with every message. */
+  async recent(tenantId: TenantId, ref: string, key?: ApiKey): Promise<Session> {
+    return usableBy(key, await this.options.repository.findRecent(tenantId, ref))
   }
 
   /** Deleted ones too: their messages stay. */
@@ -144,6 +145,11 @@ export class Sessions {
   /** Deleted ones too. */
   findAll(ids: readonly SessionId[]): Promise<Session[]> {
     return this.options.repository.findAll(ids)
+  }
+
+  /** Deleted ones too. */
+  placesOf(ids: readonly SessionId[]): Promise<SessionPlace[]> {
+    return this.options.db.read((reader) => this.options.repository.placesOf(reader, ids))
   }
 
   /** All of a tenant, also the ones being deleted. */
@@ -305,6 +311,13 @@ export class Sessions {
   private async reread(session: Session): Promise<Session> {
     return required(await this.options.repository.find(session.id), 'session')
   }
+}
+
+function usableBy(key: ApiKey | undefined, session: Session | null): Session {
+  if (!session || (key && !mayUse(key, session.id))) {
+    throw new AppError('not_found', 'There is no such session.', { reason: 'session_not_found' })
+  }
+  return session
 }
 
 function refuseDeleting(session: Session): void {

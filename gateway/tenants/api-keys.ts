@@ -5,6 +5,7 @@ import { newId } from '../../runtime/ids.js'
 import type { Service } from '../../runtime/lifecycle.js'
 import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
+import { Remembered } from '../db/remembered.js'
 import { isWithin } from './address-range.js'
 import { type ApiKey, hashKey, lookupOf, newKey, sameHash, type Scope } from './api-key.js'
 import { type ApiKeyRepository, noOldText } from './api-key-repository.js'
@@ -41,7 +42,9 @@ const TRUST_MS = 4_000
 const TOUCH_MS = 30_000
 
 export class ApiKeys implements Service {
-  private readonly known = new Map<string, { until: number; key: Promise<ApiKey | null> }>()
+  private readonly known = new Remembered<string, ApiKey>(TRUST_MS, (lookup) =>
+    this.options.repository.findByLookup(lookup),
+  )
   private used = new Set<ApiKey['id']>()
   private stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
@@ -56,7 +59,7 @@ export class ApiKeys implements Service {
   async stop(): Promise<void> {
     this.stopping.abort()
     await this.loop
-    this.known.clear()
+    this.known.forget()
   }
 
   /** Makes a key. Its text is known only now. `also` in the same transaction, before the row stands. */
@@ -103,7 +106,7 @@ export class ApiKeys implements Service {
     if (lookup === undefined) {
       throw new AppError('unauthenticated', 'This API key is not complete.', { reason: 'api_key_malformed' })
     }
-    const key = await this.find(lookup)
+    const key = await this.known.find(lookup)
     const isOld = key?.oldLookup === lookup
     const stored = isOld ? key.oldHash : key?.hash
     if (!key || !stored || !sameHash(stored, hashKey(text, pepper)) || key.revokedAt) {
@@ -142,20 +145,7 @@ export class ApiKeys implements Service {
 
   /** Keys were changed here: that is true at once. */
   forget(): void {
-    this.known.clear()
-  }
-
-  /** One look-up for all that ask at once, believed for a few seconds. Keys that are not there are not remembered. */
-  private find(lookup: string): Promise<ApiKey | null> {
-    const now = performance.now()
-    const known = this.known.get(lookup)
-    if (known && known.until > now) return known.key
-    if (this.known.size > 10_000) this.known.clear()
-    const key = this.options.repository.findByLookup(lookup)
-    this.known.set(lookup, { until: now + TRUST_MS, key })
-    const forget = () => this.known.delete(lookup)
-    key.then((found) => found ?? forget(), forget)
-    return key
+    this.known.forget()
   }
 
   private async touching(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Answer, type JsonBody, operation } from '../http/operation.js'
 import { pageFields } from '../http/pagination.js'
-import { defined } from '../http/parse.js'
+import { defined } from '../../runtime/defined.js'
 import { examples, idOf, inPath, pageOf, time } from '../http/shapes.js'
 import { DEFAULT_LIMITS, isTenantName, type Tenant, TENANT_NAME_RULE } from './tenant.js'
 

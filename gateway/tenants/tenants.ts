@@ -7,6 +7,7 @@ import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
 import { isDuplicate } from '../db/database-errors.js'
 import { takeTurn } from '../db/counters.js'
+import { Remembered } from '../db/remembered.js'
 import {
   DEFAULT_LIMITS,
   DEFAULT_TENANT,
@@ -33,23 +34,23 @@ export interface NewTenant {
 
 /** So long another gateway's change may go unseen. We promise 5 s. */
 const TRUST_MS = 4_000
-const MOST_KNOWN = 10_000
 
 export class Tenants {
-  private readonly known = new Map<string, { until: number; tenant: Promise<Tenant | null> }>()
+  private readonly byId = new Remembered<TenantId, Tenant>(TRUST_MS, (id) => this.options.repository.find(id))
+  private readonly byRef = new Remembered<string, Tenant>(TRUST_MS, (ref) => this.options.repository.findByRef(ref))
 
   constructor(private readonly options: TenantsOptions) {}
 
   /** As it was at most 5 s ago, without asking the database each time: for every request, and for limits. */
   find(id: TenantId): Promise<Tenant | null> {
-    return this.remembered(id, () => this.options.repository.find(id))
+    return this.byId.find(id)
   }
 
   /** `find` by id or name. */
   findByRef(ref: string): Promise<Tenant | null> {
     if (isTenantId(ref)) return this.find(ref)
     if (!isTenantName(ref)) return Promise.resolve(null)
-    return this.remembered(ref, () => this.options.repository.findByRef(ref))
+    return this.byRef.find(ref)
   }
 
   /** As it is now, by id or name. Throws `not_found` (`tenant_unknown`). */
@@ -128,7 +129,8 @@ export class Tenants {
 
   /** Tenants were changed here: that is true at once. */
   forget(): void {
-    this.known.clear()
+    this.byId.forget()
+    this.byRef.forget()
   }
 
   /**
@@ -147,19 +149,6 @@ export class Tenants {
     throw new AppError('conflict', `The tenant ${tenant.name} may have ${most} ${what}, and has as many.`, {
       reason: what === 'sessions' ? 'session_limit_reached' : 'webhook_limit_reached',
     })
-  }
-
-  private remembered(ref: string, look: () => Promise<Tenant | null>): Promise<Tenant | null> {
-    const now = performance.now()
-    const known = this.known.get(ref)
-    if (known && known.until > now) return known.tenant
-    if (this.known.size >= MOST_KNOWN) this.known.clear()
-    const tenant = look()
-    this.known.set(ref, { until: now + TRUST_MS, tenant })
-    // What is not there is not remembered: it may be made in the next moment.
-    const forget = () => this.known.delete(ref)
-    tenant.then((found) => found ?? forget(), forget)
-    return tenant
   }
 }
 

@@ -85,7 +85,7 @@ export class DeliveryRecorder {
     return new Coalescer({
       db: this.options.db,
       maxItems: 500,
-      lingerMs,
+      lingerMs: { least: lingerMs, most: lingerMs },
       store: async (tx, verdicts) => {
         await this.store(tx, verdicts)
         return verdicts.map(() => true as const)

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { SessionId, TenantId } from '../../proto/contract.js'
 import { AppError } from '../../runtime/app-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { defined } from '../../runtime/defined.js'
 import { isId, newId } from '../../runtime/ids.js'
 import type { Database, Tx } from '../db/database.js'
 import type { GuardedClient } from '../http/guarded-client.js'
@@ -104,7 +105,7 @@ export class Webhooks {
     }
     // Enabling a webhook that failed begins anew, with a clean record.
     const reset = status === 'enabled' && before.status !== 'enabled'
-    const there = Object.fromEntries(Object.entries(same).filter(([, value]) => value !== undefined))
+    const there = defined(same)
     return this.changed(
       caller,
       before,

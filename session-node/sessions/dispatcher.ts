@@ -15,7 +15,7 @@ import { SendingWait } from './sending-wait.js'
 import type { Timing } from './timing.js'
 
 /** Messages of one session that wait for their first ack at most: the line's delay is not paid per message. */
-const WINDOW = 16
+const WINDOW = 32
 const CHECK_RETRY_MS = 2_000
 /** The queue waits this long at most for messages of unknown outcome to be looked for first, so that order holds. */
 const RECONCILE_FIRST_MS = 30_000
