@@ -141,6 +141,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     node: sessionNode,
     makeRoom: (tx, tenantId, count) => tenants.makeRoom(tx, tenantId, 'sessions', count),
     onCreated: messaging.onSessionCreated,
+    onDeleting: messaging.onSessionDeleting,
     onDeleted: messaging.onSessionDeleted,
   })
   const reconciler = new SessionReconciler({

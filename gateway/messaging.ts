@@ -33,9 +33,9 @@ import { MessageRepository } from './messages/message-repository.js'
 import { messageRoutes } from './messages/message-routes.js'
 import { MessageViews } from './messages/message-views.js'
 import { Messages } from './messages/messages.js'
+import { OpenMessages } from './messages/open-messages.js'
 import { OpenMessagesRepository } from './messages/open-messages-repository.js'
 import { shortMessageRoutes } from './messages/short-message-routes.js'
-import { DoubtfulMessages } from './nodes/doubtful-messages.js'
 import { EventStoring } from './nodes/event-storing.js'
 import { noticeRoutes } from './notices/notice-routes.js'
 import { HandOver } from './nodes/hand-over.js'
@@ -95,6 +95,7 @@ export interface Messaging extends Service {
   /** In the transaction that makes a session: its first event. */
   onSessionCreated: (tx: Tx, session: Session) => Promise<void>
   /** In the transaction that deletes a session: what it has not sent will not be. */
+  onSessionDeleting: (session: Session) => Promise<void>
   onSessionDeleted: (tx: Tx, session: Session) => Promise<void>
   quotas: Quotas
   /** Nothing is delivered any more for a tenant. */
@@ -156,9 +157,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
   const numbers = new MessageMetrics({ metrics, open: new OpenMessagesRepository(db), clock })
   const news = new MessageNews((moved) => numbers.moved(moved))
 
-  const doubtful = new DoubtfulMessages({ db, clock, messages: messageRepository, events: eventRepository })
+  const open = new OpenMessages({ db, clock, messages: messageRepository, events: eventRepository })
   const storing = new EventStoring({
-    ...{ db, cursors, doubtful, clock, log },
+    ...{ db, cursors, open, clock, log },
     events: eventRepository,
     messages: messageRepository,
     media: files.repository,
@@ -204,7 +205,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     onRefused: () => options.limits.onRefused('messages_per_day'),
   })
   const messages = new Messages({
-    ...{ db, news, directory, sessions, keys, quotas, handOver, clock, time },
+    ...{ db, news, directory, open, sessions, keys, quotas, handOver, clock, time },
     repository: messageRepository,
     events: eventRepository,
     onAccepted: () => numbers.accepted(),
@@ -219,7 +220,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     wake: (session) => handOver.wake(session),
   })
   const lostNodes = new LostNodes({
-    ...{ db, cursors, doubtful, news, directory, clock, log },
+    ...{ db, cursors, open, news, directory, clock, log },
     sessions: options.sessionEvents,
     finishDeleting: (session) => options.sessions().deleted(session),
   })
@@ -286,6 +287,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       const created = { id: newId('evt'), tenantId, sessionId, at, ...sessionTold({ status: 'created' }) }
       await eventRepository.add(tx, [created], at)
     },
+    onSessionDeleting: (session) => messages.failMost(session),
     onSessionDeleted: (tx, session) => messages.failOpen(tx, session),
     endWebhooks: (tenantId) => webhooks.webhooks.deleteAll(tenantId),
     removeFiles: (ids) => files.store.remove(ids as MediaId[]),

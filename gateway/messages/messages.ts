@@ -21,11 +21,13 @@ import { type DraftContext, draftMessage, needsFetching } from './message-draft.
 import type { MessageNews } from './message-news.js'
 import type { MessageFilter, MessageRepository, Placed } from './message-repository.js'
 import type { MessageRequest } from './message-request.js'
+import type { OpenMessages } from './open-messages.js'
 
 export interface MessagesOptions {
   db: Database
   repository: MessageRepository
   events: EventRepository
+  open: OpenMessages
   news: MessageNews
   directory: Pick<NodeDirectory, 'get'>
   sessions: {
@@ -211,7 +213,13 @@ export class Messages {
     return this.options.sessions.recent(tenantId, ref, key)
   }
 
-  /** In the transaction that deletes a session: what it has not sent will not be. */
+  /** Before a session is deleted: what it has not sent will not be, some at a time. */
+  async failMost(session: Session): Promise<void> {
+    const { open, news } = this.options
+    await open.move(session.id, { to: 'failed', reason: 'session_deleted', onMoved: (failed) => news.publish(failed) })
+  }
+
+  /** In the transaction that deletes it: what came in since. */
   async failOpen(tx: Tx, session: Session): Promise<void> {
     const { db, repository, news } = this.options
     const failed = await this.failAll(tx, await repository.openOf(tx, session.id), 'session_deleted')

@@ -3,7 +3,7 @@ import type { Database } from '../db/database.js'
 import { selectRows } from '../db/rows.js'
 import { messageTable } from './message-table.js'
 
-export interface OpenMessages {
+export interface OpenCounts {
   pending: number
   /** Without those held. */
   unknown: number
@@ -25,7 +25,7 @@ export class OpenMessagesRepository {
   constructor(private readonly db: Database) {}
 
   /** What is counted and sorted stands in `ix_messages_status`: rows are read for the oldest one and for the unknown. */
-  count(): Promise<OpenMessages> {
+  count(): Promise<OpenCounts> {
     return this.db.read(async (reader) => {
       const groups: Group[] = await reader.query(
         `SELECT status, session_id AS session, COUNT(*) AS count, MIN(position) AS first FROM messages

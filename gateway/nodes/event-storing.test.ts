@@ -12,11 +12,11 @@ import { SealedData } from '../events/sealed-data.js'
 import { MediaRepository } from '../media/media-repository.js'
 import type { Message } from '../messages/message.js'
 import { MessageRepository } from '../messages/message-repository.js'
+import { OpenMessages } from '../messages/open-messages.js'
 import type { Session } from '../sessions/session.js'
 import { SessionEvents } from '../sessions/session-events.js'
 import { SessionRepository } from '../sessions/session-repository.js'
 import { DEFAULT_TENANT } from '../tenants/tenant.js'
-import { DoubtfulMessages } from './doubtful-messages.js'
 import { EventFollower } from './event-follower.js'
 import { EventStoring } from './event-storing.js'
 import { NodeCursorRepository } from './node-cursor-repository.js'
@@ -32,6 +32,7 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
   let messages: MessageRepository
   let media: MediaRepository
   let storing: EventStoring
+  let storingWith: (messages: MessageRepository) => EventStoring
   let session: Session
   let position: number
 
@@ -44,17 +45,13 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     const sessions = new SessionRepository(db)
     const clock = Date.now
     const log = silentLog()
-    storing = new EventStoring({
-      db,
-      cursors,
-      events,
-      messages,
-      media,
-      sessions: new SessionEvents(sessions),
-      doubtful: new DoubtfulMessages({ db, messages, events, clock }),
-      clock,
-      log,
-    })
+    storingWith = (messages) =>
+      new EventStoring({
+        ...{ db, cursors, events, messages, media, clock, log },
+        sessions: new SessionEvents(sessions),
+        open: new OpenMessages({ db, messages, events, clock }),
+      })
+    storing = storingWith(messages)
     session = aSession()
     await sessions.add(session)
     position = 0
@@ -158,6 +155,33 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
       'session.connected',
       'message.failed',
     ])
+  })
+
+  it('fails all that was meant for the old number some at a time, after what came before the new one', async () => {
+    const linked = (phone: string) => event({ kind: 'session_status', session: { ...aNodeSession(session), phone } })
+    await store(linked('49151'))
+    const made = await open(450, { awaiting: true })
+    const sent = made[3] as Message
+    const ack = { kind: 'message_status', messageId: sent.id, waMessageId: sent.waMessageId, status: 'sent' } as const
+    const { lease, cursor } = await acquire()
+    let most = 0
+    const portions = Object.create(messages, {
+      change: {
+        value: async (...[tx, changes]: Parameters<MessageRepository['change']>) => {
+          most = Math.max(most, changes.length)
+          await messages.change(tx, changes)
+        },
+      },
+    }) as MessageRepository
+    const batch = [event({ ...ack, chatId: sent.chatId }), linked('49152')]
+    const stored = await storingWith(portions).store(lease, cursor, batch)
+    const rows = (await messages.list(DEFAULT_TENANT, {}, { limit: 500, before: undefined })).map((row) => row.message)
+    expect(rows.filter(({ status, reason }) => status === 'failed' && reason === 'number_changed')).toHaveLength(449)
+    expect(rows.find(({ id }) => id === sent.id)).toMatchObject({ status: 'sent' })
+    expect(stored.events.filter(({ type }) => type === 'message.failed')).toHaveLength(449)
+    expect(new Set(stored.messages.map(({ id }) => id)).size).toBe(450)
+    expect(most).toBe(200)
+    expect((await acquire()).cursor).toEqual({ epoch: 'e1', position })
   })
 
   const open = async (count: number, what: Partial<Message>) => {

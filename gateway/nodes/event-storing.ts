@@ -14,8 +14,8 @@ import { MessageBatch } from '../messages/message-events.js'
 import { messagesMeant } from '../messages/messages-meant.js'
 import { statusEvent } from '../messages/message-told.js'
 import type { MessageRepository } from '../messages/message-repository.js'
+import type { OpenMessages } from '../messages/open-messages.js'
 import { type SessionEvents, sessionTold } from '../sessions/session-events.js'
-import type { DoubtfulMessages } from './doubtful-messages.js'
 import type { Lease, NodeCursorRepository } from './node-cursor-repository.js'
 import type { TakenMessages } from './taken-messages.js'
 
@@ -26,7 +26,7 @@ export interface EventStoringOptions {
   messages: MessageRepository
   media: MediaRepository
   sessions: SessionEvents
-  doubtful: DoubtfulMessages
+  open: OpenMessages
   clock: Clock
   log: Logger
 }
@@ -40,6 +40,12 @@ export interface Stored {
   sessionIds: SessionId[]
 }
 
+/** Events that are stored in one transaction, and the session whose messages for its old number fail before it. */
+interface Part {
+  relinked: SessionId | undefined
+  events: FollowedEvent[]
+}
+
 const MOST_NOTED = 500
 
 const nothing: Stored = { messages: [], events: [], hasFiles: false, sessionIds: [] }
@@ -49,14 +55,48 @@ export class EventStoring {
 
   /** Throws `conflict` (`lease_lost`) when another gateway follows the node by now. */
   async store(lease: Lease, from: Cursor, events: readonly FollowedEvent[], taken?: TakenMessages): Promise<Stored> {
-    const last = events.at(-1)
-    if (!last) return nothing
-    const { db, cursors } = this.options
-    return db.write(async (tx) => {
-      const to = { epoch: last.epoch, position: last.position }
-      if (!(await cursors.advance(tx, lease, from, to))) throw leaseLost()
-      return this.apply(tx, lease, to.epoch, events, taken)
-    })
+    const { db, cursors, open } = this.options
+    let stored = nothing
+    let at = from
+    for (const { relinked, events: some } of await this.parts(events)) {
+      const [before, to] = [at, cursorOf(some)]
+      const fence = async (tx: Tx, then: Cursor) => {
+        if (!(await cursors.advance(tx, lease, before, then))) throw leaseLost()
+      }
+      if (relinked) {
+        await open.move(relinked, {
+          ...{ to: 'failed', reason: 'number_changed' },
+          fence: (tx) => fence(tx, before),
+          onMoved: (messages, told) => (stored = joined(stored, { ...nothing, messages, events: told })),
+        })
+      }
+      const next = await db.write(async (tx) => {
+        await fence(tx, to)
+        return this.apply(tx, lease, to.epoch, some, taken)
+      })
+      stored = joined(stored, next)
+      at = to
+    }
+    return stored
+  }
+
+  /**
+   * One, unless a session was linked to another number: what came before that is stored first, because it may tell of
+   * messages that fail by it, which may be many more than a transaction should hold.
+   */
+  private async parts(events: readonly FollowedEvent[]): Promise<Part[]> {
+    const links = events.filter((event) => phoneIn(event) !== undefined)
+    const ids = [...new Set(links.map(({ sessionId }) => sessionId))]
+    const sessions = ids.length > 0 ? await this.options.db.read((tx) => this.options.sessions.byIds(tx, ids)) : []
+    const phones = new Map(sessions.map(({ id, phone }) => [id, phone]))
+    const parts: Part[] = []
+    for (const event of events) {
+      const [phone, known] = [phoneIn(event), phones.get(event.sessionId)]
+      const relinked = phone !== undefined && known && known !== phone ? event.sessionId : undefined
+      if (relinked || parts.length === 0) parts.push({ relinked, events: [] })
+      parts.at(-1)?.events.push(event)
+    }
+    return parts
   }
 
   /** Passes an event that cannot be stored as what it is. */
@@ -87,12 +127,13 @@ export class EventStoring {
     }
     const ids = await db.read((reader) => sessions.idsOn(reader, lease.nodeId))
     for (const sessionId of await messages.sessionsWithOpen(ids)) {
-      await this.options.doubtful.doubt(sessionId, {
-        isDoubtful: (message) => !waitsForPerson(message) && mayBeInOther(to.epoch, message),
+      await this.options.open.move(sessionId, {
+        isMeant: (message) => !waitsForPerson(message) && mayBeInOther(to.epoch, message),
+        to: 'unknown',
         reason: 'outcome_unknown',
         handOverAgain: true,
         fence: (tx) => fence(tx, from),
-        onDoubted: (changed, events) => onStored({ ...nothing, messages: changed, events }),
+        onMoved: (changed, events) => onStored({ ...nothing, messages: changed, events }),
       })
     }
     await db.write((tx) => fence(tx, to))
@@ -158,13 +199,31 @@ export class EventStoring {
     return { messages: batch.touched(), events, hasFiles: batch.files.length > 0, sessionIds: [...changedSessions] }
   }
 
-  /** What was meant for the number before must not be sent from the new one. */
+  /** What was meant for the number before must not be sent from the new one: what came in since the most of it failed. */
   private async failForOldNumber(tx: Tx, batch: MessageBatch, event: NodeEvent): Promise<NewEvent[]> {
     const open = await this.options.messages.openOf(tx, event.sessionId)
     return batch.openOf(event.sessionId, open).flatMap((message) => {
       const next = batch.move(message, { status: 'failed', reason: 'number_changed', at: event.at })
       return next ? [statusEvent(next, event.at)] : []
     })
+  }
+}
+
+function phoneIn(event: FollowedEvent): string | undefined {
+  return 'body' in event && event.body.kind === 'session_status' ? event.body.session.phone : undefined
+}
+
+function cursorOf(events: readonly FollowedEvent[]): Cursor {
+  const { epoch, position } = events.at(-1) as FollowedEvent
+  return { epoch, position }
+}
+
+function joined(one: Stored, other: Stored): Stored {
+  return {
+    messages: [...one.messages, ...other.messages],
+    events: [...one.events, ...other.events],
+    hasFiles: one.hasFiles || other.hasFiles,
+    sessionIds: [...new Set([...one.sessionIds, ...other.sessionIds])],
   }
 }
 

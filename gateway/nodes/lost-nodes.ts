@@ -9,9 +9,9 @@ import type { Logger } from '../../runtime/log.js'
 import type { Database, Tx } from '../db/database.js'
 import type { NewEvent } from '../events/event.js'
 import type { MessageNews } from '../messages/message-news.js'
+import type { OpenMessages } from '../messages/open-messages.js'
 import { type Session, SILENCE_MS } from '../sessions/session.js'
 import type { SessionEvents } from '../sessions/session-events.js'
-import type { DoubtfulMessages } from './doubtful-messages.js'
 import { lostNodeTable } from './lost-node-table.js'
 import type { NodeCursorRepository } from './node-cursor-repository.js'
 
@@ -22,7 +22,7 @@ export interface LostNodesOptions {
   db: Database
   cursors: NodeCursorRepository
   sessions: SessionEvents
-  doubtful: DoubtfulMessages
+  open: OpenMessages
   news: MessageNews
   directory: Pick<NodeDirectory, 'find'>
   /** The node that was to forget the session is gone, and so is what it had of it. */
@@ -69,18 +69,18 @@ export class LostNodes {
   }
 
   private async release(nodeId: NodeId, id: SessionId): Promise<void> {
-    const { db, sessions, doubtful, finishDeleting, news } = this.options
+    const { db, sessions, open, finishDeleting, news } = this.options
     const [session] = await db.read((reader) => sessions.byIds(reader, [id]))
     if (session?.nodeId !== nodeId) return
     if (session.wanted === 'deleted') return finishDeleting(session)
     // The session last: until then a repetition finds it here, with whatever is left.
-    await doubtful.doubt(id, {
+    await open.move(id, {
       // What was never offered cannot be there: it waits for the next node.
-      isDoubtful: ({ awaiting, offered }) => !awaiting || offered,
-      ...{ reason: 'node_lost', error: doubt },
+      isMeant: ({ awaiting, offered }) => !awaiting || offered,
+      ...{ to: 'unknown', reason: 'node_lost', error: doubt },
       fence: (tx) => this.fence(tx, nodeId),
       finish: (tx) => this.lose(tx, nodeId, id),
-      onDoubted: (changed) => news.publish(changed),
+      onMoved: (changed) => news.publish(changed),
     })
   }
 

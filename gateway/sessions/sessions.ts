@@ -33,6 +33,8 @@ export interface SessionsOptions {
   makeRoom: (tx: Tx, tenantId: TenantId, count: () => Promise<number>) => Promise<void>
   /** Called in the transaction that makes a session: the tenant is told. */
   onCreated: (tx: Tx, session: Session) => Promise<void>
+  /** Called before a session is deleted, again if that is interrupted: most of what hangs on it goes. */
+  onDeleting: (session: Session) => Promise<void>
   /** Called in the transaction that deletes a session, for what hangs on it. */
   onDeleted: (tx: Tx, session: Session) => Promise<void>
   clock: Clock
@@ -218,7 +220,8 @@ export class Sessions {
 
   /** The node has forgotten the session: now the row may. */
   async deleted(session: Session): Promise<void> {
-    const { db, repository, onDeleted, clock, log } = this.options
+    const { db, repository, onDeleting, onDeleted, clock, log } = this.options
+    await onDeleting(session)
     await db.write(async (tx) => {
       if (await repository.markDeleted(tx, session.id, new Date(clock()))) await onDeleted(tx, session)
     })

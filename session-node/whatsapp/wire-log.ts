@@ -61,7 +61,8 @@ export class WireLog implements Service {
   /** Whether WhatsApp was ever given this message. */
   async has(session: SessionId, waMessageId: string): Promise<boolean> {
     await this.writing
-    const lines = createInterface({ input: createReadStream(this.path), crlfDelay: Number.POSITIVE_INFINITY })
+    const input = createReadStream(this.path)
+    const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
     try {
       for await (const text of lines) {
         if (!text.includes(waMessageId)) continue
@@ -70,6 +71,8 @@ export class WireLog implements Service {
       }
     } finally {
       lines.close()
+      // Closing the lines leaves the file open.
+      input.destroy()
     }
     return false
   }
