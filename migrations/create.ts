@@ -62,21 +62,42 @@ export function createTable(table: string, shape: (words: Words) => Shape) {
 /** A migration that adds columns to a table, and can be run again after it was interrupted. */
 export function addColumns(table: string, added: (words: Words) => Column[]) {
   return class implements MigrationInterface {
-    async up(runner: QueryRunner): Promise<void> {
-      for (const { kind: _, ...column } of added(columns(dialectOf(runner)))) {
-        if (await runner.hasColumn(table, column.name)) continue
-        if (dialectOf(runner) === 'mysql') await runner.addColumn(table, new TableColumn(column))
-        else await runner.query(`ALTER TABLE "${table}" ADD COLUMN ${sqliteColumn(column)}`)
-      }
+    up(runner: QueryRunner): Promise<void> {
+      return add(runner, table, added)
     }
 
-    async down(runner: QueryRunner): Promise<void> {
-      for (const { name } of added(columns(dialectOf(runner)))) {
-        if (!(await runner.hasColumn(table, name))) continue
-        if (dialectOf(runner) === 'mysql') await runner.dropColumn(table, name)
-        else await runner.query(`ALTER TABLE "${table}" DROP COLUMN "${name}"`)
-      }
+    down(runner: QueryRunner): Promise<void> {
+      return drop(runner, table, added)
     }
+  }
+}
+
+/** A migration that drops columns of a table, and can be run again after it was interrupted. */
+export function dropColumns(table: string, dropped: (words: Words) => Column[]) {
+  return class implements MigrationInterface {
+    up(runner: QueryRunner): Promise<void> {
+      return drop(runner, table, dropped)
+    }
+
+    down(runner: QueryRunner): Promise<void> {
+      return add(runner, table, dropped)
+    }
+  }
+}
+
+async function add(runner: QueryRunner, table: string, added: (words: Words) => Column[]): Promise<void> {
+  for (const { kind: _, ...column } of added(columns(dialectOf(runner)))) {
+    if (await runner.hasColumn(table, column.name)) continue
+    if (dialectOf(runner) === 'mysql') await runner.addColumn(table, new TableColumn(column))
+    else await runner.query(`ALTER TABLE "${table}" ADD COLUMN ${sqliteColumn(column)}`)
+  }
+}
+
+async function drop(runner: QueryRunner, table: string, dropped: (words: Words) => Column[]): Promise<void> {
+  for (const { name } of dropped(columns(dialectOf(runner)))) {
+    if (!(await runner.hasColumn(table, name))) continue
+    if (dialectOf(runner) === 'mysql') await runner.dropColumn(table, name)
+    else await runner.query(`ALTER TABLE "${table}" DROP COLUMN "${name}"`)
   }
 }
 

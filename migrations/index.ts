@@ -31,6 +31,7 @@ import { Audit1790000000030 } from './1790000000030-audit.js'
 import { WebhookReplays1790000000031 } from './1790000000031-webhook-replays.js'
 import { KeyLimits1790000000032 } from './1790000000032-key-limits.js'
 import { NoNextActionIndex1790000000033 } from './1790000000033-no-next-action-index.js'
+import { UnusedMessageColumns1790000000034 } from './1790000000034-unused-message-columns.js'
 
 /** In the order they run. A released migration is never edited: add one. */
 export const migrations = [
@@ -67,4 +68,5 @@ export const migrations = [
   WebhookReplays1790000000031,
   KeyLimits1790000000032,
   NoNextActionIndex1790000000033,
+  UnusedMessageColumns1790000000034,
 ]

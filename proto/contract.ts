@@ -101,6 +101,20 @@ export type Content =
   | { type: 'reaction'; reaction: { waMessageId: string; emoji: string } }
   | { type: 'unsupported'; unsupported: { waType: string } }
 export type ContentType = Content['type']
+export const contentTypes = [
+  'text',
+  'image',
+  'video',
+  'audio',
+  'voice',
+  'document',
+  'sticker',
+  'location',
+  'contacts',
+  'poll',
+  'reaction',
+  'unsupported',
+] as const satisfies readonly ContentType[]
 
 /** Contents whose files may be described by more than `Media`. */
 type AnyContent<File> =

@@ -86,14 +86,12 @@ describe.each(databases())('rows on $name', (target) => {
     }
     const message = (offered: boolean): MessageRow => ({
       ...{ id: newId('msg'), tenantId: DEFAULT_TENANT, sessionId: session.id, direction: 'out', origin: 'api' },
-      ...{ operator: null, chatId: '1@c.us', fromId: null, fromPhone: null, fromLid: null, fromName: null, toId: null },
+      ...{ chatId: '1@c.us', fromId: null, fromPhone: null, fromLid: null, fromName: null, toId: null },
       ...{ type: 'text', content: { type: 'text', text: { body: '"12" \\ 🧑🏽‍🚀' } }, mentions: null, replyTo: null },
       ...{ replyToWaId: null, reference: null, status: 'pending', reason: null, error: null, waMessageId: newId('wa') },
       ...{
         position: 2 ** 50,
         onUnknown: 'resend',
-        nextAction: null,
-        nextActionAt: null,
         awaiting: session.id,
         offered,
       },

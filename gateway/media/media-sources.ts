@@ -30,7 +30,7 @@ export class MediaSources {
   ): Promise<GivenFile> {
     const answer = await this.guarded.request({ url, timeoutMs: FETCH_MS })
     if (answer.status !== 200) {
-      // Read for the sake of the connection only: the status has decided.
+      // Read for the sake of the connection only, which goes when it cannot be: the status has decided.
       await answer.body.dump({ limit: 64 * 1024 }).catch(() => undefined)
       const { host } = new URL(url)
       throw new AppError('unprocessable', `${host} answered ${answer.status} instead of the file.`, {

@@ -52,7 +52,7 @@ export class MessageAcceptor {
       } catch (error) {
         const quicker = isDuplicate(error)
         if (!quicker && !isUncertain(error)) throw error
-        // Another gateway was first, or the connection was lost in the commit: the key tells.
+        // Another gateway was first, or the connection was lost in the commit: the key tells, unless it cannot be read.
         const stored = await this.options.keys.find(admission.request.id).catch(() => null)
         if (stored?.made === message.id) return null
         if (stored) return stored

@@ -1,6 +1,6 @@
 /** What callers may ask to be sent (design: HTTP API), as schemas. Numbers and ids are looked at afterwards. */
 import { z } from 'zod'
-import { messageStatuses } from '../../proto/contract.js'
+import { contentTypes, messageStatuses } from '../../proto/contract.js'
 import { pageFields } from '../http/pagination.js'
 import { fileInForm } from '../http/shapes.js'
 
@@ -115,20 +115,6 @@ export const Nothing = z.strictObject({})
 /** What a person knows of a message. */
 export const Settle = z.strictObject({ status: z.enum(['sent', 'failed']) })
 
-const contentTypes = [
-  'text',
-  'image',
-  'video',
-  'audio',
-  'voice',
-  'document',
-  'sticker',
-  'location',
-  'contacts',
-  'poll',
-  'reaction',
-  'unsupported',
-] as const
 const moment = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
 const toMs = moment.transform((text) => Date.parse(text))
 

@@ -8,7 +8,6 @@ export interface MessageRow {
   sessionId: SessionId
   direction: Direction
   origin: Origin
-  operator: string | null
   chatId: string
   fromId: string | null
   fromPhone: string | null
@@ -27,8 +26,6 @@ export interface MessageRow {
   waMessageId: string
   position: number
   onUnknown: 'resend' | 'hold'
-  nextAction: string | null
-  nextActionAt: number | null
   awaiting: SessionId | null
   offered: boolean
   epoch: string | null
@@ -51,7 +48,6 @@ export const messageTable = new Table<MessageRow>('messages', (c) => ({
     sessionId: c.ref('session_id'),
     direction: c.word('direction', 8),
     origin: c.word('origin', 16),
-    operator: c.word('operator', 64, nullable),
     chatId: c.line('chat_id', 128),
     fromId: c.line('from_id', 128, nullable),
     fromPhone: c.line('from_phone', 32, nullable),
@@ -70,8 +66,6 @@ export const messageTable = new Table<MessageRow>('messages', (c) => ({
     waMessageId: c.line('wa_message_id', 128),
     position: c.big('position'),
     onUnknown: c.word('on_unknown', 8),
-    nextAction: c.word('next_action', 32, nullable),
-    nextActionAt: c.ms('next_action_at', nullable),
     awaiting: c.ref('awaiting', nullable),
     offered: c.bool('offered'),
     epoch: c.word('epoch', 64, nullable),

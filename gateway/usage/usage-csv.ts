@@ -1,5 +1,5 @@
 /** Usage as a table for spreadsheets and accounting. */
-import { countedTypes } from './usage.js'
+import { contentTypes } from '../../proto/contract.js'
 import { messageCountNames, type ShownUsage } from './usage-shapes.js'
 
 type Cell = string | number | undefined
@@ -17,7 +17,7 @@ const columns: Columns = [
   ['failed_attempts', ({ webhooks }) => webhooks.failedAttempts],
   ['exhausted', ({ webhooks }) => webhooks.exhausted],
   ['connected_seconds', ({ connectedSeconds }) => connectedSeconds],
-  ...countedTypes.flatMap((type) =>
+  ...contentTypes.flatMap((type) =>
     messageCountNames.map(
       (what) => [`${type}_${snake(what)}`, ({ types }: ShownUsage) => types[type]?.[what] ?? 0] as const,
     ),

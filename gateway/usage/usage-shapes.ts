@@ -1,7 +1,8 @@
 /** What is shown of usage. */
 import { z } from 'zod'
+import { contentTypes } from '../../proto/contract.js'
 import { examples, idOf } from '../http/shapes.js'
-import { countedTypes, type Metric } from './usage.js'
+import type { Metric } from './usage.js'
 import type { NamedGroup } from './usage-report.js'
 
 const count = z.number().int().describe('messages')
@@ -34,7 +35,7 @@ export const shownUsage = z
       )
       .optional(),
     messages: messageCounts,
-    types: z.partialRecord(z.enum(countedTypes), messageCounts).describe('the same by type; those that there were'),
+    types: z.partialRecord(z.enum(contentTypes), messageCounts).describe('the same by type; those that there were'),
     media: z
       .object({
         bytesSent: z.number().int().describe('of files in messages that were sent'),
@@ -77,7 +78,7 @@ export const exampleUsageOfSession: ShownUsage = {
 export function presentUsage(group: NamedGroup, { everyTenant }: { everyTenant: boolean }): ShownUsage {
   const { tenant, period, session, sessionName = '', amounts } = group
   const of = (metric: Metric) => amounts.get(metric) ?? 0
-  const byType = countedTypes.map((type) => [type, countsOf((what) => of(metricOf(type, what)))] as const)
+  const byType = contentTypes.map((type) => [type, countsOf((what) => of(metricOf(type, what)))] as const)
   const present = byType.filter(([, counts]) => Object.values(counts).some((number) => number !== 0))
   return {
     ...(everyTenant ? { tenant: tenant as Exclude<ShownUsage['tenant'], undefined> } : {}),
@@ -100,7 +101,7 @@ function countsOf(count: (what: keyof MessageCounts) => number): MessageCounts {
   return Object.fromEntries(messageCountNames.map((what) => [what, count(what)])) as MessageCounts
 }
 
-function metricOf(type: (typeof countedTypes)[number], what: keyof MessageCounts): Metric {
+function metricOf(type: (typeof contentTypes)[number], what: keyof MessageCounts): Metric {
   if (what === 'received') return `in.${type}`
   return what === 'fromPhone' ? `phone.${type}` : `out.${type}.${what}`
 }

@@ -6,21 +6,6 @@ import { type Message, storedMediaOf } from '../messages/message.js'
 export const outcomes = ['sent', 'failed', 'unknown'] as const
 export type Outcome = (typeof outcomes)[number]
 
-export const countedTypes = [
-  'text',
-  'image',
-  'video',
-  'audio',
-  'voice',
-  'document',
-  'sticker',
-  'location',
-  'contacts',
-  'poll',
-  'reaction',
-  'unsupported',
-] as const satisfies readonly ContentType[]
-
 /**
  * What a number counts. `out`: sent through Switchboard; `in`: received; `phone`: typed on the linked phone. Deliveries
  * and attempts are those of webhooks.

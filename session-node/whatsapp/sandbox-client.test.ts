@@ -1,8 +1,12 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MessageStatus, SessionId } from '../../proto/contract.js'
+import { newId } from '../../runtime/ids.js'
+import { until } from '../../test/until.js'
 import { anOutgoing, aText, startTestNode, type TestNode } from '../testing.js'
+import { type WireLine, WireLog } from './wire-log.js'
 
 describe('a sandbox session', () => {
   let node: TestNode
@@ -78,4 +82,29 @@ describe('a sandbox session', () => {
       { waMessageId: second.waMessageId },
     ])
   })
+
+  it('closes its file again after each look', async () => {
+    const wire = new WireLog(node.dataDir)
+    await wire.start()
+    const line = (waMessageId: string) => ({ waMessageId, session: newId('ses'), chat: '1', sha256: '', at: 0 })
+    const lines = Array.from({ length: 2_000 }, (_, index) => line(`3EB0${index}`))
+    await Promise.all(lines.map((each) => wire.append(each)))
+    const [first] = lines as [WireLine]
+    for (let look = 0; look < 20; look++) expect(await wire.has(first.session, first.waMessageId)).toBe(true)
+    // Its own one, to write to, and that of the node.
+    await until('nobody reads it any more', () => timesOpen(wire.path) === 2)
+    await wire.stop()
+  })
 })
+
+function timesOpen(path: string): number {
+  const files = readdirSync('/proc/self/fd').map((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`)
+    } catch {
+      // Closed since the folder was read.
+      return ''
+    }
+  })
+  return files.filter((file) => file === path).length
+}
