@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aText, anOutgoing } from '../../session-node/testing.js'
 import { databases } from '../../test/databases.js'
-import { startTestGateway, type TestGateway } from '../../test/gateway.js'
+import { type Answer, startTestGateway, type TestGateway } from '../../test/gateway.js'
 import { ANNA, API, type Talk, talkThrough, text } from '../../test/messages.js'
 
 describe.each(databases())('messages over REST on $name', (target) => {
@@ -155,11 +155,17 @@ describe.each(databases())('messages over REST on $name', (target) => {
 
   it('fails what a deleted session has not sent, and keeps its messages', async () => {
     const session = await talk.linked({}, { pacing: { gapMs: 60_000 } })
-    const sent = [await talk.send(session, text('one')), await talk.send(session, text('two'))]
-    await talk.reaches(sent[0]!.body.id, 'delivered')
+    const sent = await talk.send(session, text('one'))
+    await talk.reaches(sent.body.id, 'delivered')
+    const bodies = Array.from({ length: 250 }, (_, index) => text(`${index}`))
+    const waiting = await Promise.all(bodies.map((body) => talk.send(session, body)))
     expect((await test.ask('DELETE', `${API}/sessions/${session}`)).status).toBe(204)
-    const message = await talk.reaches(sent[1]!.body.id, 'failed')
+    expect(await talk.send(session, text('too late'))).toMatchObject({ status: 404 })
+    const message = await talk.reaches(waiting.at(-1)?.body.id as string, 'failed')
     expect(message).toMatchObject({ reason: 'session_deleted', session: { name: session } })
+    const { body } = await test.ask('GET', `${API}/messages?limit=500&status=failed`)
+    const failed = body.data.filter(({ session: { name } }: Answer['body']) => name === session)
+    expect(failed).toHaveLength(250)
   })
 
   it.each([
@@ -243,6 +249,7 @@ describe.each(databases())('messages over REST on $name', (target) => {
     await talk.sessionReads(name, 'qr_pending')
     expect(await talk.send(name, text('hi'))).toMatchObject({ status: 409, body: { code: 'not_ready' } })
     const session = await talk.linked()
+    expect(await talk.send(session, text('hi'))).toMatchObject({ status: 202 })
     await test.ask('POST', `${API}/sessions/${session}/stop`)
     expect(await talk.send(session, text('hi'))).toMatchObject({ status: 409, body: { code: 'not_ready' } })
     await test.ask('POST', `${API}/sessions/${session}/start`)
