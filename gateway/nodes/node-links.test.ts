@@ -115,6 +115,25 @@ describe.each(databases())('following a node on $name', (target) => {
     }
   })
 
+  it('takes a message back that its node has only once the node says that it did not go out', async () => {
+    const session = await talk.linked({}, { pacing: { gapMs: 60_000 } })
+    const [first, second] = [await talk.send(session, text('one')), await talk.send(session, text('two'))]
+    await talk.reaches(first.body.id, 'delivered')
+    const path = `${API}/messages/${second.body.id}`
+    await until('the node has it', async () => (await test.ask('GET', path)).body.nextAction === 'send')
+    await node.stop({ keep: true })
+    expect(await test.ask('DELETE', path)).toMatchObject({ status: 503, body: { code: 'node_unavailable' } })
+    expect((await test.ask('GET', path)).body).toMatchObject({ status: 'pending' })
+    node = await node.restart()
+    const taken = await until('the node answers', async () => {
+      const answer = await test.ask('DELETE', path)
+      return answer.status !== 503 && answer
+    })
+    expect(taken).toMatchObject({ status: 200, body: { status: 'failed', reason: 'cancelled' } })
+    const sent = (await events(session)).filter(({ type }) => type === 'message.sent')
+    expect(sent.map(({ data }) => data.messageId)).toEqual([first.body.id])
+  })
+
   it('makes a session known again to a node that has lost everything, and has it look for what it knows no more', async () => {
     const session = await talk.linked({}, { pacing: { gapMs: 60_000 } })
     const first = await talk.send(session, text('one'))
