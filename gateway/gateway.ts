@@ -30,6 +30,7 @@ import { SessionEvents } from './sessions/session-events.js'
 import { SessionLive } from './sessions/session-live.js'
 import { addSessionMetrics } from './sessions/session-metrics.js'
 import { SessionNode } from './sessions/session-node.js'
+import { SessionQuestions } from './sessions/session-questions.js'
 import { SessionReconciler } from './sessions/session-reconciler.js'
 import { SessionRepository } from './sessions/session-repository.js'
 import { sessionRoutes } from './sessions/session-routes.js'
@@ -144,6 +145,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     onDeleting: messaging.onSessionDeleting,
     onDeleted: messaging.onSessionDeleted,
   })
+  const questions = new SessionQuestions(sessionNode, sessionRepository)
   const reconciler = new SessionReconciler({
     directory,
     repository: sessionRepository,
@@ -200,7 +202,7 @@ export function createGateway(config: GatewayConfig, outside: Outside): Gateway 
     api: [
       // Before the others: `init` and `status` stand where a session's name could.
       shortSessionRoutes({ sessions, live, images, keyed }),
-      sessionRoutes({ sessions, links, publicUrl, keyed, keys: idempotencyKeys }),
+      sessionRoutes({ sessions, questions, links, publicUrl, keyed, keys: idempotencyKeys }),
       qrRoutes({ sessions, live, images }),
       auditRoutes({ audit }),
       sandboxRoutes({ sessions, node: sessionNode, keyed, keys: idempotencyKeys }),

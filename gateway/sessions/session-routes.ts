@@ -19,11 +19,13 @@ import {
   listSessions,
   sessionActions,
 } from './session-operations.js'
+import type { SessionQuestions } from './session-questions.js'
 import { AfterId } from './session-requests.js'
 import type { NewSession, Sessions } from './sessions.js'
 
 export interface SessionRoutesOptions {
   sessions: Sessions
+  questions: SessionQuestions
   links: LinkTokens
   keyed: KeyedRequests
   keys: IdempotencyKeys
@@ -45,7 +47,7 @@ export async function sessionOf(
   return session
 }
 
-export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: SessionRoutesOptions): ApiRouter {
+export function sessionRoutes({ sessions, questions, links, publicUrl, keyed, keys }: SessionRoutesOptions): ApiRouter {
   const router = new Router<ApiState>()
 
   handle(router, createSession, async (ctx, { body: wanted }) => {
@@ -122,13 +124,13 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
     const session = await sessionOf(ctx, sessions, params)
     const digits = phoneDigits(body.phone)
     const work = async () => {
-      ctx.body = { code: await sessions.pairingCode(session, digits), phone: `+${digits}` }
+      ctx.body = { code: await questions.pairingCode(session, digits), phone: `+${digits}` }
     }
     await keyed.once(ctx, key?.asks({ phone: digits }, session.id), work, { keepMs: CODE_MS })
   })
 
   handle(router, getScreenshot, async (ctx, { params }) => {
-    const png = await sessions.screenshot(await sessionOf(ctx, sessions, params))
+    const png = await questions.screenshot(await sessionOf(ctx, sessions, params))
     ctx.type = 'image/png'
     ctx.body = png
   })
@@ -142,7 +144,7 @@ export function sessionRoutes({ sessions, links, publicUrl, keyed, keys }: Sessi
   handle(router, checkNumber, async (ctx, { params }) => {
     const session = await sessionOf(ctx, sessions, params)
     const digits = phoneDigits(params.phone)
-    const { onWhatsApp, chatId } = await sessions.checkNumber(session, digits)
+    const { onWhatsApp, chatId } = await questions.checkNumber(session, digits)
     ctx.body = { phone: `+${digits}`, onWhatsapp: onWhatsApp, ...(onWhatsApp && chatId !== '' ? { chatId } : {}) }
   })
 

@@ -7,6 +7,7 @@ import type {
   SessionStatus,
   TenantId,
 } from '../../proto/contract.js'
+import { AppError } from '../../runtime/app-error.js'
 import { isId } from '../../runtime/ids.js'
 
 /** What was asked for last. The node, and the reconciler when the node was away, make it so. */
@@ -83,4 +84,13 @@ export function defaultPacing(engine: Engine): Pacing {
   return engine === 'sandbox'
     ? { gapMs: 0, jitterMs: 0, messagesPerDay: 0 }
     : { gapMs: 3_000, jitterMs: 2_000, messagesPerDay: 0 }
+}
+
+/** Throws `conflict` (`session_deleting`). */
+export function refuseDeleting(session: Session): void {
+  if (session.wanted === 'deleted') throw deleting(session)
+}
+
+export function deleting({ name }: Session): AppError {
+  return new AppError('conflict', `The session ${name} is being deleted.`, { reason: 'session_deleting' })
 }

@@ -17,7 +17,15 @@ import type { Database, Tx } from '../db/database.js'
 import { mayUse } from '../http/authenticate.js'
 import type { NodePresence } from '../nodes/node-presence.js'
 import type { ApiKey } from '../tenants/api-key.js'
-import { defaultPacing, NO_NODE, type Session, type SessionPlace, SILENCE_MS } from './session.js'
+import {
+  defaultPacing,
+  deleting,
+  NO_NODE,
+  refuseDeleting,
+  type Session,
+  type SessionPlace,
+  SILENCE_MS,
+} from './session.js'
 import { statusOf } from './session-events.js'
 import { isNodeAway, type SessionNode } from './session-node.js'
 import { presentSession, type ShownSession } from './session-presenter.js'
@@ -228,35 +236,6 @@ export class Sessions {
     log.info({ session: session.id, tenant: session.tenantId }, 'session.deleted')
   }
 
-  /**
-   * Throws `not_ready` unless the session waits for a link, and `conflict` (`already_linked`) when another one has the
-   * number: asking for a code could unlink it. Its node knows of its own sessions only.
-   */
-  async pairingCode(session: Session, phone: string): Promise<string> {
-    refuseDeleting(session)
-    if (await this.options.repository.isLinkedElsewhere(phone, session.id)) {
-      throw new AppError('conflict', 'Another session has this number already. Log it out first.', {
-        reason: 'already_linked',
-      })
-    }
-    const answer = await this.options.node
-      .client(session.nodeId)
-      .call('RequestPairingCode', { sessionId: session.id, phone })
-    return answer.code
-  }
-
-  async screenshot(session: Session): Promise<Buffer> {
-    refuseDeleting(session)
-    const answer = await this.options.node.client(session.nodeId).call('GetScreenshot', { sessionId: session.id })
-    return Buffer.from(answer.png)
-  }
-
-  async checkNumber(session: Session, phone: string): Promise<{ onWhatsApp: boolean; chatId: string }> {
-    refuseDeleting(session)
-    const answer = await this.options.node.client(session.nodeId).call('CheckNumber', { sessionId: session.id, phone })
-    return { onWhatsApp: answer.onWhatsapp, chatId: answer.chatId }
-  }
-
   isSilent(nodeId: NodeId): boolean {
     const { presence, time } = this.options
     return time() - (presence.lastHeardAt(nodeId) ?? this.builtAt) > SILENCE_MS
@@ -321,12 +300,4 @@ function usableBy(key: ApiKey | undefined, session: Session | null): Session {
     throw new AppError('not_found', 'There is no such session.', { reason: 'session_not_found' })
   }
   return session
-}
-
-function refuseDeleting(session: Session): void {
-  if (session.wanted === 'deleted') throw deleting(session)
-}
-
-function deleting({ name }: Session): AppError {
-  return new AppError('conflict', `The session ${name} is being deleted.`, { reason: 'session_deleting' })
 }
