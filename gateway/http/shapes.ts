@@ -1,5 +1,6 @@
 /** Parts that the shapes of many answers have in common. */
 import { z } from 'zod'
+import type { Answer } from './operation.js'
 
 /** A time as answers tell it. */
 export const time = z.iso.datetime({ precision: 3 }).describe('RFC 3339, UTC, with milliseconds')
@@ -22,6 +23,16 @@ export const sessionInPath = inPath('the id (`ses_…`) or the name of a session
 
 /** A file in a form, as the document shows it. */
 export const fileInForm = z.string().meta({ format: 'binary', description: 'the file' })
+
+/** What a page that the gateway serves is made of. */
+export const asset = {
+  description: 'The file.',
+  otherTypes: {
+    'text/css': { description: 'a style sheet' },
+    'text/javascript': { description: 'a script' },
+    'image/svg+xml': { description: 'a picture' },
+  },
+} satisfies Answer
 
 /** A page of a list. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>

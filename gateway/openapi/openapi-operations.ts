@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { operation } from '../http/operation.js'
-import { inPath } from '../http/shapes.js'
+import { asset, inPath } from '../http/shapes.js'
 
 const tag = 'API description'
 
@@ -41,16 +41,7 @@ export const getDocsAsset = operation({
   summary: 'What the page is made of',
   params: z.object({ name: inPath('the name of a file', 'docs.css') }),
   codes: ['not_found'],
-  answers: {
-    200: {
-      description: 'The file.',
-      otherTypes: {
-        'text/css': { description: 'a style sheet' },
-        'text/javascript': { description: 'a script' },
-        'image/svg+xml': { description: 'a picture' },
-      },
-    },
-  },
+  answers: { 200: asset },
 })
 
 export const openApiOperations = [getOpenApi, openDocs, getDocsAsset]

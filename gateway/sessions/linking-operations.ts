@@ -1,7 +1,7 @@
 /** How a session's number is linked: QR codes, pairing codes, and the page that shows them. */
 import { z } from 'zod'
 import { operation } from '../http/operation.js'
-import { examples, inPath, sessionInPath, time } from '../http/shapes.js'
+import { asset, examples, inPath, sessionInPath, time } from '../http/shapes.js'
 import { nothing } from './session-operations.js'
 import { PairingCode } from './session-requests.js'
 
@@ -185,16 +185,7 @@ export const getLinkAsset = operation({
   summary: 'What the page is made of',
   params: z.object({ name: inPath('the name of a file', 'link.css') }),
   codes: ['not_found'],
-  answers: {
-    200: {
-      description: 'The file.',
-      otherTypes: {
-        'text/css': { description: 'a style sheet' },
-        'text/javascript': { description: 'a script' },
-        'image/svg+xml': { description: 'a picture' },
-      },
-    },
-  },
+  answers: { 200: asset },
 })
 
 export const linkingOperations = [

@@ -13,6 +13,15 @@ export const nothing = { schema: Nothing, optional: true, examples: {} } as cons
 export const answersSession = (description: string) =>
   ({ description, schema: shownSession, examples: { session: exampleSession } }) satisfies Answer
 
+/** Why a session may not start. */
+export const startingCodes = [
+  'no_node_available',
+  'no_capacity',
+  'browser_missing',
+  'launch_failed',
+  'browser_crashed',
+] as const
+
 export const createSession = operation({
   id: 'createSession',
   method: 'post',
@@ -31,15 +40,7 @@ export const createSession = operation({
       sandbox: { name: 'try-out', engine: 'sandbox', sandbox: { phone: '+15550100', autoPair: true } },
     },
   },
-  codes: [
-    'session_exists',
-    'session_limit_reached',
-    'no_node_available',
-    'no_capacity',
-    'browser_missing',
-    'launch_failed',
-    'browser_crashed',
-  ],
+  codes: ['session_exists', 'session_limit_reached', ...startingCodes],
   answers: {
     201: {
       ...answersSession('It is made, and starting.'),
@@ -125,15 +126,7 @@ const action = <const Name extends string>(name: Name, id: string, summary: stri
     callsNode: true,
     params,
     body: nothing,
-    codes: [
-      'session_not_found',
-      'session_deleting',
-      'no_node_available',
-      'no_capacity',
-      'browser_missing',
-      'launch_failed',
-      'browser_crashed',
-    ],
+    codes: ['session_not_found', 'session_deleting', ...startingCodes],
     answers: { 200: answersSession('The session as it is now.') },
   })
 

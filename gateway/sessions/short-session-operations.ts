@@ -1,6 +1,6 @@
 import { operation } from '../http/operation.js'
 import { exampleQr, shownQr } from './linking-operations.js'
-import { answersSession } from './session-operations.js'
+import { answersSession, startingCodes } from './session-operations.js'
 import { exampleSession, shownSession } from './session-presenter.js'
 import { InitSession, ShortPath } from './session-requests.js'
 
@@ -18,17 +18,7 @@ export const initSession = operation({
   idempotent: true,
   callsNode: true,
   body: { schema: InitSession, optional: true, examples: { one: { session: 'default' } } },
-  codes: [
-    'session_not_found',
-    'session_exists',
-    'session_limit_reached',
-    'session_deleting',
-    'no_node_available',
-    'no_capacity',
-    'browser_missing',
-    'launch_failed',
-    'browser_crashed',
-  ],
+  codes: ['session_not_found', 'session_exists', 'session_limit_reached', 'session_deleting', ...startingCodes],
   answers: {
     200: {
       description: 'The session; without a QR code when it is linked already, or still starting after a minute.',
