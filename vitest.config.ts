@@ -15,7 +15,7 @@ export default defineConfig({
             'test/*.test.ts',
           ],
           exclude: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
-          globalSetup: ['test/database-server.ts'],
+          globalSetup: ['test/compiled.mjs', 'test/database-server.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -27,7 +27,7 @@ export default defineConfig({
           include: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
           exclude: ['node_modules', 'dist'],
           env: chromium ? { CHROMIUM_PATH: chromium } : {},
-          globalSetup: ['test/database-server.ts'],
+          globalSetup: ['test/compiled.mjs', 'test/database-server.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: [process.env['FAULTS'] ? 'test/faults/*.fault.test.ts' : 'test/faults/*.quick.fault.test.ts'],
-          globalSetup: ['test/database-server.ts', 'test/faults/report.ts'],
+          globalSetup: ['test/compiled.mjs', 'test/database-server.ts', 'test/faults/report.ts'],
           // The quick ones wait more than they work; those of full length have the machine to themselves.
           fileParallelism: !process.env['FAULTS'],
           hookTimeout: 120_000,

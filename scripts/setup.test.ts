@@ -37,7 +37,7 @@ describe('npm start', () => {
   })
 
   function start(): RunningProcess {
-    const running = startProcess('dist/main.js', { DATA_DIR: directory, PORT: '0' })
+    const running = startProcess('main.ts', { DATA_DIR: directory, PORT: '0' })
     started.push(running)
     return running
   }

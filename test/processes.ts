@@ -1,6 +1,7 @@
 /** Starts our processes as an operator would, watches what they log, and proves that nothing of them is left. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { until } from './until.js'
@@ -29,6 +30,15 @@ function baseEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }
 
+/**
+ * Compiled, when it is a part of Switchboard: it starts in half the time, and is what runs in production. What only tests
+ * have goes through tsx.
+ */
+function commandOf(entry: string): string[] {
+  const compiled = `dist/${entry.replace(/\.ts$/, '.js')}`
+  return existsSync(join(root, compiled)) ? [compiled] : ['--import', 'tsx', entry]
+}
+
 /** `entry` is a path from the root, such as `gateway/main.ts`. With `logTo` its standard output is that file. */
 export function startProcess(
   entry: string,
@@ -36,7 +46,7 @@ export function startProcess(
   { logTo }: { logTo?: string | undefined } = {},
 ): RunningProcess {
   const logFile = logTo === undefined ? undefined : openSync(logTo, 'a')
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', entry], {
+  const child: ChildProcess = spawn(process.execPath, commandOf(entry), {
     cwd: root,
     env: { ...baseEnvironment(), LOG_LEVEL: 'debug', ...env },
     stdio: ['ignore', logFile ?? 'pipe', 'pipe'],
