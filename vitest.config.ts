@@ -15,7 +15,7 @@ export default defineConfig({
             'test/*.test.ts',
           ],
           exclude: ['**/*.e2e.test.ts', '**/*.browser.test.ts'],
-          globalSetup: ['test/compiled.mjs', 'test/database-server.ts'],
+          globalSetup: ['test/database-server.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -14,10 +14,15 @@ export async function ensureBuilt() {
   if (!existsSync(generated) || modifiedAt(generated) < modifiedAt(contract)) {
     await step('types of the gRPC contract', () => mustRun('npm', ['run', '--silent', 'gen']))
   }
+  if (!isBuilt()) await step('compiling to dist/', build)
+}
+
+/** Nothing was changed since. */
+export function isBuilt() {
   const inputs = [...sources, 'main.ts', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
   const newest = Math.max(...inputs.map((name) => newestIn(join(root, name))))
   const built = join(dist, 'main.js')
-  if (!existsSync(built) || modifiedAt(built) < newest) await step('compiling to dist/', build)
+  return existsSync(built) && modifiedAt(built) >= newest
 }
 
 async function build() {

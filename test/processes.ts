@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { isBuilt } from '../scripts/build.mjs'
 import { until } from './until.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -30,13 +31,15 @@ function baseEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }
 
+let built: boolean | undefined
+
 /**
- * Compiled, when it is a part of Switchboard: it starts in half the time, and is what runs in production. What only tests
- * have goes through tsx.
+ * As it is compiled for production, when that is up to date: it starts in half the time. What only tests have, and what
+ * was edited since, goes through tsx.
  */
 function commandOf(entry: string): string[] {
   const compiled = `dist/${entry.replace(/\.ts$/, '.js')}`
-  return existsSync(join(root, compiled)) ? [compiled] : ['--import', 'tsx', entry]
+  return (built ??= isBuilt()) && existsSync(join(root, compiled)) ? [compiled] : ['--import', 'tsx', entry]
 }
 
 /** `entry` is a path from the root, such as `gateway/main.ts`. With `logTo` its standard output is that file. */

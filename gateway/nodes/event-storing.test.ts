@@ -164,6 +164,10 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     const sent = made[3] as Message
     const ack = { kind: 'message_status', messageId: sent.id, waMessageId: sent.waMessageId, status: 'sent' } as const
     const { lease, cursor } = await acquire()
+    const id = newId('msg')
+    const meantForIt = { id, waMessageId: waMessageId(id), to: '49170@c.us', mentions: [], expiresInMs: 1_000 }
+    const content = { type: 'text', text: { body: 'hi' } } as const
+    const queued = { ...meantForIt, content, origin: 'telegram', onUnknown: 'resend' } as const
     let most = 0
     const portions = Object.create(messages, {
       change: {
@@ -173,13 +177,19 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
         },
       },
     }) as MessageRepository
-    const batch = [event({ ...ack, chatId: sent.chatId }), linked('49152')]
+    const batch = [
+      event({ ...ack, chatId: sent.chatId }),
+      linked('49152'),
+      event({ kind: 'message_queued', message: queued }),
+      linked('49152'),
+    ]
     const stored = await storingWith(portions).store(lease, cursor, batch)
     const rows = (await messages.list(DEFAULT_TENANT, {}, { limit: 500, before: undefined })).map((row) => row.message)
     expect(rows.filter(({ status, reason }) => status === 'failed' && reason === 'number_changed')).toHaveLength(449)
-    expect(rows.find(({ id }) => id === sent.id)).toMatchObject({ status: 'sent' })
+    expect(rows.find((row) => row.id === sent.id)).toMatchObject({ status: 'sent' })
     expect(stored.events.filter(({ type }) => type === 'message.failed')).toHaveLength(449)
-    expect(new Set(stored.messages.map(({ id }) => id)).size).toBe(450)
+    expect(new Set(stored.messages.map((message) => message.id)).size).toBe(451)
+    expect(rows.find((row) => row.id === id)).toMatchObject({ status: 'pending' })
     expect(most).toBe(200)
     expect((await acquire()).cursor).toEqual({ epoch: 'e1', position })
   })
@@ -241,6 +251,15 @@ describe.each(databases())('storing what a node reports on $name', (target) => {
     expect(doubted.map(({ id }) => id)).toContain(offered)
     expect(rows.find(({ id }) => id === waiting)).toMatchObject({ status: 'pending', awaiting: true })
     expect(rows.find(({ id }) => id === held)).toMatchObject({ reason: 'held', awaiting: false })
+  })
+
+  it('fails nothing because a node where the session was before linked it to another number', async () => {
+    const linked = (phone: string) => event({ kind: 'session_status', session: { ...aNodeSession(session), phone } })
+    await store(linked('49151'))
+    const [waiting] = (await open(1, { awaiting: true })) as [Message]
+    await db.write((tx) => new SessionRepository(db).update(tx, session.id, { nodeId: 'nod_elsewhere' }))
+    await store(linked('49152'))
+    expect(await messages.find(DEFAULT_TENANT, waiting.id)).toMatchObject({ status: 'pending' })
   })
 
   it('passes over events of sessions that are not on this node', async () => {

@@ -58,7 +58,7 @@ export class EventStoring {
     const { db, cursors, open } = this.options
     let stored = nothing
     let at = from
-    for (const { relinked, events: some } of await this.parts(events)) {
+    for (const { relinked, events: some } of await this.parts(lease, events)) {
       const [before, to] = [at, cursorOf(some)]
       const fence = async (tx: Tx, then: Cursor) => {
         if (!(await cursors.advance(tx, lease, before, then))) throw leaseLost()
@@ -84,16 +84,20 @@ export class EventStoring {
    * One, unless a session was linked to another number: what came before that is stored first, because it may tell of
    * messages that fail by it, which may be many more than a transaction should hold.
    */
-  private async parts(events: readonly FollowedEvent[]): Promise<Part[]> {
+  private async parts({ nodeId }: Lease, events: readonly FollowedEvent[]): Promise<Part[]> {
     const links = events.filter((event) => phoneIn(event) !== undefined)
     const ids = [...new Set(links.map(({ sessionId }) => sessionId))]
     const sessions = ids.length > 0 ? await this.options.db.read((tx) => this.options.sessions.byIds(tx, ids)) : []
-    const phones = new Map(sessions.map(({ id, phone }) => [id, phone]))
+    const here = sessions.filter((session) => session.nodeId === nodeId && session.liveName !== null)
+    const phones = new Map(here.map(({ id, phone }) => [id, phone]))
     const parts: Part[] = []
     for (const event of events) {
-      const [phone, known] = [phoneIn(event), phones.get(event.sessionId)]
-      const relinked = phone !== undefined && known && known !== phone ? event.sessionId : undefined
-      if (relinked || parts.length === 0) parts.push({ relinked, events: [] })
+      const { sessionId } = event
+      const [phone, known] = [phoneIn(event), phones.get(sessionId)]
+      const isOther = phone !== undefined && known && known !== phone
+      // What is accepted from here on is meant for this one.
+      if (isOther) phones.set(sessionId, phone)
+      if (isOther || parts.length === 0) parts.push({ relinked: isOther ? sessionId : undefined, events: [] })
       parts.at(-1)?.events.push(event)
     }
     return parts
