@@ -5,13 +5,12 @@ import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
 import { until } from '../until.js'
 import type { Rig } from './rig.js'
-import { full, row } from './row.js'
+import { full, longRow, row } from './row.js'
 import { SmallDisk } from './small-disk.js'
 
 const FULL_FOR_MS = full ? 10_000 : 1_000
 
 /** The others find what is alike; `npm test` has no time for them. */
-const longRow: typeof row = (...of) => (full ? row(...of) : undefined)
 
 /** A disk below the rig's data, gone before that is removed. */
 async function mountFor(rig: Rig, name: string): Promise<SmallDisk> {

@@ -20,6 +20,11 @@ export interface Row {
   afterwards(undo: () => Promise<unknown>): void
 }
 
+/** A row that has no short form. */
+export const longRow: typeof row = (...of) => {
+  if (full) row(...of)
+}
+
 /** One row of the fault table: breaks something, and answers with what was observed. */
 export function row(
   id: string,

@@ -2,11 +2,11 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { sleep } from '../../runtime/clock.js'
-import { row, storm } from './row.js'
+import { full, row, storm } from './row.js'
 
 const OPERATOR = 1001
 // Telegram takes one message a second in a chat.
-const ROUNDS = storm ? 200 : 40
+const ROUNDS = storm ? 200 : full ? 40 : 4
 
 row(
   'F09',
@@ -43,8 +43,8 @@ row(
     const rows = await rig.database.rows<{ name: string; node_id: string }>('SELECT name, node_id FROM sessions')
     expect(rows.map(({ name }) => name).sort()).toEqual(Array.from({ length: ROUNDS }, (_, n) => `n${n}`).sort())
     expect(await profiles()).toEqual([])
-    expect(won.gateway).toBeGreaterThan(0)
-    expect(won.bot).toBeGreaterThan(0)
+    // Of so many.
+    if (full) expect(Math.min(won.gateway, won.bot)).toBeGreaterThan(0)
     return `one session a round, on one node; the gateway was first ${won.gateway} times, the bot ${won.bot} times; the other was told that it exists`
   },
   { timeoutMs: 900_000 },
