@@ -16,7 +16,7 @@ import {
   restartsFor,
   WITH_WHATSAPP,
 } from './real-sessions.js'
-import { full, row } from './row.js'
+import { full, longRow, row } from './row.js'
 
 row('F03', 'kill -9 of the node after the page has the message, before that is kept', async ({ rig: make }) => {
   const rig = await make(WITH_WHATSAPP)
@@ -101,7 +101,7 @@ row(
   { timeoutMs: 60_000 + ROUNDS * 90_000 },
 )
 
-row(
+longRow(
   'F08',
   "Chromium's lock is there already: of a dead process, of another host, of a browser left over",
   async ({ rig: make }) => {
